@@ -1,0 +1,1 @@
+"""What tests stand on: builders, the PostgreSQL server, the browser, the catalogues."""

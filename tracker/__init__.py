@@ -1,0 +1,1 @@
+"""The solidarity tracker: campaigns, signatures, endorsements, updates and alerts."""

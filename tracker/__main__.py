@@ -1,0 +1,5 @@
+"""``python -m tracker``: the same as the console script."""
+
+from tracker.cli import main
+
+main()

@@ -1,0 +1,46 @@
+"""Finds alerts."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from tracker.alerts.models import Alert, AlertState
+from tracker.core import clock
+from tracker.extensions import db
+
+ACTIVE = (AlertState.EXPANDING, AlertState.SENDING)
+
+
+def by_update(update_id: int, *, lock: bool = False) -> Alert | None:
+    """Give the alert of an update."""
+    query = select(Alert).where(Alert.update_id == update_id)
+    return db.session.scalar(query.with_for_update() if lock else query)
+
+
+def of_campaign(campaign_id: int) -> dict[int, Alert]:
+    """Give a campaign's alerts by update."""
+    rows = db.session.scalars(select(Alert).where(Alert.campaign_id == campaign_id))
+    return {alert.update_id: alert for alert in rows}
+
+
+def next_to_expand() -> Alert | None:
+    """Give an alert whose time has come and whose deliveries are not all written."""
+    due = (Alert.state == AlertState.WAITING) & (Alert.not_before <= clock.now())
+    return db.session.scalar(
+        select(Alert)
+        .where(due | (Alert.state == AlertState.EXPANDING))
+        .order_by(Alert.not_before)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def sending() -> list[Alert]:
+    """Give the alerts whose deliveries are all written and not all done."""
+    return list(
+        db.session.scalars(
+            select(Alert)
+            .where(Alert.state == AlertState.SENDING)
+            .with_for_update(skip_locked=True)
+        )
+    )

@@ -1,0 +1,55 @@
+"""The console script: all commands, also those that need the worker's keys."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+from flask import current_app
+from flask.cli import FlaskGroup, with_appcontext
+
+from tracker.app import create_app
+from tracker.database import NotDurable
+from tracker.demo.commands import demo_cli
+from tracker.mail.commands import mail_cli
+from tracker.organisers.commands import organisers_cli
+from tracker.settings import SettingsError
+from tracker.worker import Worker, forbid_core_dumps, stop_on_signals
+
+
+@click.group(
+    cls=FlaskGroup,
+    create_app=create_app,
+    add_default_commands=False,
+    load_dotenv=False,
+    set_debug_flag=False,
+)
+def tracker() -> None:
+    """Run and look after a solidarity tracker."""
+
+
+@tracker.command("work")
+@with_appcontext
+def work() -> None:
+    """Send mail and keep house until stopped."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    forbid_core_dumps()
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # werkzeug's proxy
+    worker = Worker(app)
+    with stop_on_signals(worker):
+        worker.run()
+
+
+tracker.add_command(organisers_cli)
+tracker.add_command(mail_cli)
+tracker.add_command(demo_cli)
+
+
+def main() -> None:
+    """Run a command; problems with the settings are told in sentences, not as a traceback."""
+    try:
+        tracker(prog_name="tracker")
+    except (SettingsError, NotDurable) as problem:
+        click.echo(problem, err=True)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""What signing, subscribing and endorsing share: proof by mail."""

@@ -1,0 +1,61 @@
+"""What signing, subscribing and endorsing do with a filled-in form: all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import abort, current_app, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from tracker.campaigns import queries as campaigns
+from tracker.campaigns import services as campaign_services
+from tracker.campaigns.models import Campaign
+from tracker.campaigns.translations import texts_of
+from tracker.confirmations import services
+from tracker.confirmations.models import Kind
+from tracker.core import languages
+from tracker.core.errors import TooMany
+from tracker.core.forms import PublicForm
+from tracker.core.throttle import network, throttle
+from tracker.extensions import db, writing
+
+
+def take(
+    slug: str, form: PublicForm, kind: Kind, *, template: str, payload: Callable[[], dict[str, Any]]
+) -> ResponseReturnValue:
+    """Show the form, or store what it holds and lead to the page that says: look in your inbox.
+
+    Nothing in the answer depends on who owns the address. Too many forms from one network: the
+    form comes back filled in, so that nothing is lost.
+    """
+    campaign = campaigns.published(slug) or abort(404)
+    campaign_services.check_open(campaign)
+    status = 200
+    if form.validate_on_submit():
+        try:
+            limit = current_app.config["TRACKER"].sign_limit
+            throttle.hit(limit, purpose="form", who=network())
+            if not form.is_from_robot:
+                _store(campaign, form, kind, payload())
+            return redirect(url_for("confirmations.check_inbox", slug=slug), 303)
+        except TooMany as refused:
+            form.form_errors.append(str(refused.message))
+            status = refused.status
+    title = texts_of(campaign, languages.current()).text("title", campaign.title)
+    page = render_template(template, campaign=campaign, title=title, form=form)
+    return page, 422 if form.errors and status == 200 else status
+
+
+def _store(campaign: Campaign, form: PublicForm, kind: Kind, payload: dict[str, Any]) -> None:
+    prepared = services.prepare(
+        kind,
+        campaign,
+        address=str(form.email.data),
+        payload=payload,
+        language=languages.current(),
+    )
+    campaign_id = campaign.id
+    with writing():
+        campaign_services.check_open(db.session.get_one(Campaign, campaign_id))
+        services.store(prepared)

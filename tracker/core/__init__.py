@@ -1,0 +1,1 @@
+"""What every feature uses; no word of any feature may appear in here."""

@@ -1,0 +1,234 @@
+"""Security headers, caching, limits on what comes in, and pages for everything refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask, Response, g, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    InternalServerError,
+    RequestEntityTooLarge,
+
+)
+
+from tracker.core import languages
+from tracker.core.errors import Refused, TooMany
+from tracker.database import DatabaseBusy
+from tracker.extensions import db
+
+MAX_BODY = 64 * 1024
+"""Largest request body in bytes; more is answered with 413."""
+
+MAX_FIELDS = 100
+"""Most fields in one form; more is answered with 413."""
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "font-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def cacheable(seconds: int) -> Callable[[View], View]:
+    """Declare that a view's 200 answers are the same for everybody for so many seconds."""
+
+    def declare(view: View) -> View:
+        view.cache_seconds = seconds  # type: ignore[attr-defined]  # read by _cache
+        return view
+
+    return declare
+
+
+def init_app(app: Flask) -> None:
+    """Put limits on what comes in, headers on what goes out, and a page on every refusal."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
+    app.config["MAX_FORM_PARTS"] = MAX_FIELDS
+    app.before_request(_refuse_nonsense)
+    app.after_request(lambda response: _headers(app, response))
+    app.register_error_handler(HTTPException, _http_page)
+    app.register_error_handler(Refused, _refused_page)
+    app.register_error_handler(DatabaseBusy, _busy_page)
+    app.register_error_handler(OperationalError, _database_page)
+    app.register_error_handler(Exception, lambda error: _unexpected_page(app, error))
+
+
+# --- what comes in -------------------------------------------------------------------------
+
+
+def _refuse_nonsense() -> None:
+    """Refuse NUL bytes, invalid UTF-8, repeated single fields and too many of them."""
+    raw = request.environ.get("QUERY_STRING", "")
+    if "%00" in raw or "\x00" in request.path or "\ufffd" in request.path:
+        raise BadRequest
+    if request.method in {"POST", "PUT", "PATCH"}:
+        _refuse_bad_form()
+
+
+def _refuse_bad_form() -> None:
+    if request.content_length is not None and request.content_length > MAX_BODY:
+        raise RequestEntityTooLarge
+    if request.mimetype == "application/x-www-form-urlencoded":
+        body = request.get_data(cache=True, as_text=False, parse_form_data=False)
+        if len(body) > MAX_BODY or body.count(b"&") >= MAX_FIELDS:
+            raise RequestEntityTooLarge
+    for name, values in request.form.lists():
+        texts = [name, *values]
+        if any("\x00" in text or "\ufffd" in text for text in texts):
+            raise BadRequest
+        if len(values) > 1 and not name.endswith("[]"):
+            raise BadRequest
+    if request.files:
+        raise BadRequest
+
+
+# --- what goes out -------------------------------------------------------------------------
+
+
+def _headers(app: Flask, response: Response) -> Response:
+    settings = app.config["TRACKER"]
+    headers = response.headers
+    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
+    # Not no-referrer: Flask-WTF's check over TLS wants one from our own pages, and
+    # nothing leaves the site either way.
+    headers["Referrer-Policy"] = "same-origin"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Cross-Origin-Embedder-Policy"] = "require-corp"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "interest-cohort=(), camera=(), microphone=(), geolocation=()"
+    if settings.is_https:
+        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+    if request.endpoint != "static":
+        _cache(app, response)
+    return response
+
+
+def _cache(app: Flask, response: Response) -> None:
+    seconds = getattr(app.view_functions.get(request.endpoint or ""), "cache_seconds", None)
+    if seconds is None or response.status_code not in {200, 302} or g.get("is_private"):
+        response.headers["Cache-Control"] = "no-store"
+        return
+    response.headers["Cache-Control"] = f"public, max-age={seconds}"
+    if response.status_code == 200 and request.method in {"GET", "HEAD"}:
+        response.add_etag()
+        response.make_conditional(request)
+
+
+# --- pages for what was refused ------------------------------------------------------------
+
+
+def _page(status: int, title: str, text: str) -> tuple[str, int]:
+    if getattr(g, "lang", None) is None:
+        g.lang = languages.preferred()
+    page = render_template("errors/error.html", status=status, title=title, text=text)
+    return page, status
+
+
+def _words(status: int) -> tuple[str, str]:
+    """Give title and explanation for a status."""
+    if status == 404:
+        return _("This page does not exist"), _(
+            "The address may be mistyped, or the page may have been taken down."
+        )
+    if status == 405:
+        return _("This cannot be done here"), _(
+            "The page exists, but it cannot be used in this way. Go back and use its buttons."
+        )
+    if status == 410:
+        return _("This link is no longer valid"), _(
+            "It was used already, or its time has run out. You can start again from the campaign."
+        )
+    if status == 413:
+        return _("That was too much at once"), _(
+            "What was sent is larger than this site takes. Please shorten it and try again."
+        )
+    if status == 429:
+        return _("Please wait a moment"), _(
+            "Too many attempts from your network. Please wait a little and try again."
+        )
+    if status == 403:
+        return _("This is not allowed"), _(
+            "The request came from another site, or you do not have the right to do this."
+        )
+    if status == 503:
+        return _("Just a moment"), _(
+            "The site is busy and could not save this. Nothing was changed; please try again."
+        )
+    if status >= 500:
+        return _("Something went wrong on our side"), _(
+            "Nothing was changed. Please try again in a few minutes."
+        )
+    return _("This request could not be understood"), _(
+        "Something in what was sent is not valid. Go back, check it and try again."
+    )
+
+
+def _http_page(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None or (error.code or 500) < 400:
+        return error
+    status = error.code or 500
+    response = Response(_page(status, *_words(status))[0], status, mimetype="text/html")
+    if isinstance(error, CSRFError):
+        text = _("The page was open for too long. Go back, reload it and send it again.")
+        response.set_data(_page(status, _words(400)[0], text)[0])
+    for name, value in error.get_headers():
+        if name.lower() in {"allow", "retry-after"}:
+            response.headers[name] = value
+    return response
+
+
+def _refused_page(error: Refused) -> ResponseReturnValue:
+    title = _("Please wait a moment") if error.status == 429 else _("This cannot be done now")
+    page, status = _page(error.status, title, str(error.message))
+    response = Response(page, status, mimetype="text/html")
+    if isinstance(error, TooMany):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _busy_page(error: Exception) -> ResponseReturnValue:
+    db.session.rollback()
+    response = Response(*_page(503, *_words(503)), mimetype="text/html")
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+def _database_page(error: OperationalError) -> ResponseReturnValue:
+    # A lock that did not come, a full disk, a server that restarts: nothing was saved, and
+    # trying again is the right advice. Anything else is a fault of ours.
+    original = error.orig
+    text = str(original).lower()
+    is_passing = not isinstance(original, sqlite3.Error) or any(
+        sign in text for sign in ("locked", "busy", "full", "i/o")
+    )
+    if is_passing:
+        return _busy_page(error)
+    raise error
+
+
+def _unexpected_page(app: Flask, error: Exception) -> ResponseReturnValue:
+    if app.testing and app.config.get("PROPAGATE_EXCEPTIONS"):
+        raise error
+    app.logger.error("unexpected %s at %s", type(error).__name__, request.endpoint, exc_info=error)
+    db.session.rollback()
+    return _http_page(InternalServerError())
+
+

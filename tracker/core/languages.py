@@ -1,0 +1,105 @@
+"""The languages of the interface: which there are, and which one a page is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from babel import Locale
+from flask import Flask, g, has_request_context, request, url_for
+from flask_babel import force_locale
+from werkzeug.routing import BaseConverter
+
+LANGUAGES = {"en": "English", "es": "Español", "ar": "العربية"}
+"""Code (BCP 47) and own name of every language the interface is complete in."""
+
+DEFAULT = "en"
+
+CONTENT_LANGUAGES = tuple(LANGUAGES)
+"""Languages a campaign may be written in."""
+
+
+class LanguageConverter(BaseConverter):
+    """The first part of every address: one of our languages, nothing else."""
+
+    regex = "|".join(LANGUAGES)
+
+
+class LanguageLink(NamedTuple):
+    """One choice of the language switch."""
+
+    code: str
+    name: str
+    url: str
+    current: bool
+
+
+def current() -> str:
+    """Give the language of what is being made: of the address, else what was forced."""
+    return getattr(g, "lang", None) or DEFAULT
+
+
+def preferred() -> str:
+    """Give the visitor's best language by ``Accept-Language``."""
+    return request.accept_languages.best_match(list(LANGUAGES), default=DEFAULT) or DEFAULT
+
+
+def known(code: str | None) -> str:
+    """Give ``code`` where we speak it, else the default."""
+    return code if code in LANGUAGES else DEFAULT
+
+
+def direction(code: str) -> str:
+    """Give ``rtl`` or ``ltr``."""
+    return str(Locale.parse(code).text_direction)
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Make pages and mails inside in the language ``code``, links included."""
+    before = getattr(g, "lang", None)
+    g.lang = known(code)
+    try:
+        with force_locale(g.lang):
+            yield
+    finally:
+        g.lang = before
+
+
+def switch() -> list[LanguageLink]:
+    """Give the same page in every language."""
+    here = request.endpoint if has_request_context() else None
+    values = dict(request.view_args or {}) if here and _is_translated(here) else {}
+    endpoint = here if here and _is_translated(here) and _has_get() else "pages.home"
+    return [
+        LanguageLink(
+            code,
+            name,
+            url_for(endpoint, **({**values, "lang": code} if endpoint == here else {"lang": code})),
+            code == current(),
+        )
+        for code, name in LANGUAGES.items()
+    ]
+
+
+def _is_translated(endpoint: str) -> bool:
+    return bool(getattr(g, "lang", None)) and "." in endpoint
+
+
+def _has_get() -> bool:
+    return bool(request.url_rule and "GET" in (request.url_rule.methods or ()))
+
+
+def init_app(app: Flask) -> None:
+    """Take the language out of addresses and put it into links."""
+    app.url_map.converters["lang"] = LanguageConverter
+
+    @app.url_value_preprocessor
+    def pull(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+        g.lang = (values or {}).pop("lang", None)
+
+    @app.url_defaults
+    def push(endpoint: str, values: dict[str, Any]) -> None:
+        if "lang" not in values and app.url_map.is_endpoint_expecting(endpoint, "lang"):
+            values["lang"] = current()

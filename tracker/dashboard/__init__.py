@@ -1,0 +1,1 @@
+"""The organisers' pages; no rules live here."""

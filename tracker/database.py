@@ -1,0 +1,290 @@
+"""The typed base of all tables, and how a database connection of ours behaves.
+
+On SQLite writers take turns behind a lock on a side file (DESIGN §3): SQLite's own lock is
+polled with sleeps, so that a busy writer can starve another for seconds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import fcntl
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Enum,
+    MetaData,
+    event,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, registry
+from sqlalchemy.types import TypeDecorator
+
+SIDE_LOCK_SECONDS = 10.0
+"""How long a writer waits for its turn before :class:`DatabaseBusy`."""
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class DatabaseBusy(Exception):
+    """No turn to write came within :data:`SIDE_LOCK_SECONDS`; answered with 503."""
+
+
+class NotDurable(Exception):
+    """The database may forget what it acknowledged; the process must not start."""
+
+
+class UtcDateTime(TypeDecorator[dt.datetime]):
+    """A moment: aware in Python, UTC in the database; a naive one raises ``ValueError``."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
+        """Turn an aware moment into UTC; SQLite keeps it without a zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        value = value.astimezone(dt.UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
+        """Give the moment back, aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+def Words(words: type[enum.Enum]) -> Enum:  # noqa: N802 - stands where types stand
+    """Give the type of a word from a list that the code knows, readable in the database.
+
+    It is checked on the way in, not by the database, so that a new word is no migration.
+    """
+    return Enum(
+        words,
+        native_enum=False,
+        create_constraint=False,
+        length=32,
+        validate_strings=True,
+        values_callable=lambda cls: [member.value for member in cls],
+    )
+
+
+class Model(DeclarativeBase):
+    """The base of every table."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    registry = registry(
+        metadata=metadata,
+        type_annotation_map={dt.datetime: UtcDateTime(), int: BigInteger()},
+    )
+
+
+def random_id() -> int:
+    """Give a random primary key below 2**63: storage order tells nothing about who came when."""
+    return secrets.randbits(63) or 1
+
+
+UNORDERED = {"sqlite_with_rowid": False}
+"""Table option for rows about people: SQLite then keeps no hidden row number in signing order."""
+
+
+# --- transactions --------------------------------------------------------------------------
+
+_is_writing: ContextVar[bool] = ContextVar("tracker_is_writing", default=False)
+
+
+def is_writing() -> bool:
+    """Say whether transactions begun now may write."""
+    return _is_writing.get()
+
+
+@contextmanager
+def write_mode() -> Iterator[None]:
+    """Let transactions begun inside write; outside of it every transaction is read-only."""
+    mark = _is_writing.set(True)
+    try:
+        yield
+    finally:
+        _is_writing.reset(mark)
+
+
+class SideLock:
+    """A queue for the writers of one SQLite file, across threads and processes."""
+
+    def __init__(self, path: str) -> None:
+        """Use the file at ``path``, made when missing."""
+        self.path = path
+
+    def acquire(self, timeout: float = SIDE_LOCK_SECONDS) -> int:
+        """Wait in the kernel's queue and give the descriptor to :meth:`release`.
+
+        Raises :class:`DatabaseBusy` after ``timeout`` seconds.
+        """
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._wait(descriptor, timeout)
+        return descriptor
+
+    def release(self, descriptor: int) -> None:
+        """Let the next writer in."""
+        os.close(descriptor)
+
+    def _wait(self, descriptor: int, timeout: float) -> None:
+        # A blocking flock has no timeout, and polling would lose our place in the queue: a
+        # thread waits instead. One that comes too late gives the lock straight back.
+        guard, state = threading.Lock(), {"done": False, "abandoned": False}
+        woken = threading.Event()
+
+        def take() -> None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with guard:
+                state["done"] = True
+                if state["abandoned"]:
+                    os.close(descriptor)
+            woken.set()
+
+        threading.Thread(target=take, daemon=True, name="side-lock").start()
+        if woken.wait(timeout):
+            return
+        with guard:
+            if state["done"]:
+                return
+            state["abandoned"] = True
+        raise DatabaseBusy
+
+
+class FairConnection(sqlite3.Connection):
+    """A SQLite connection that holds the side lock from ``BEGIN IMMEDIATE`` to its end."""
+
+    side_lock: SideLock | None = None
+    _held: int | None = None
+
+    def take_turn(self) -> None:
+        """Wait for the side lock, once."""
+        if self.side_lock is not None and self._held is None:
+            self._held = self.side_lock.acquire()
+
+    def _give_turn(self) -> None:
+        if self.side_lock is not None and self._held is not None:
+            held, self._held = self._held, None
+            self.side_lock.release(held)
+
+    def commit(self) -> None:
+        """Commit, then let the next writer in."""
+        try:
+            super().commit()
+        except sqlite3.Error:
+            # A failed COMMIT (disk full) leaves the transaction open; only a rollback ends it.
+            super().rollback()
+            raise
+        finally:
+            self._give_turn()
+
+    def rollback(self) -> None:
+        """Roll back, then let the next writer in."""
+        try:
+            super().rollback()
+        finally:
+            self._give_turn()
+
+    def close(self) -> None:
+        """Close, holding nothing any more."""
+        try:
+            super().close()
+        finally:
+            self._give_turn()
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Give what ``create_engine`` needs for ``url``; bound values never appear in errors."""
+    options: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": False}
+    if url.startswith("sqlite"):
+        options["connect_args"] = {"factory": FairConnection, "timeout": SIDE_LOCK_SECONDS}
+        options["pool_size"] = 20
+    else:
+        options["pool_pre_ping"] = True
+    return options
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Attach our rules to an engine: pragmas, the side lock, read-only unless writing."""
+    if engine.dialect.name == "sqlite":
+        lock = SideLock(f"{engine.url.database}.lock")
+        event.listen(engine, "connect", lambda connection, _: _set_pragmas(connection, lock))
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "begin", _begin_postgresql)
+
+
+def _set_pragmas(connection: FairConnection, lock: SideLock) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: dependencies.md, trap S2
+    connection.side_lock = lock
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        "trusted_schema=OFF",
+        "temp_store=MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing = is_writing()
+    if writing:
+        raw = connection.connection.dbapi_connection
+        if isinstance(raw, FairConnection):
+            raw.take_turn()
+    connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if not is_writing():
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+
+def check_durability(engine: Engine) -> None:
+    """Raise :class:`NotDurable` with every reason why an acknowledged commit could be lost."""
+    wanted = _DURABLE_SQLITE if engine.dialect.name == "sqlite" else _DURABLE_POSTGRESQL
+    with engine.connect() as connection:
+        found = {name: _setting(connection, name) for name in wanted}
+    wrong = [f"{name} is {found[name]}" for name in wanted if found[name] not in wanted[name]]
+    if wrong:
+        raise NotDurable("The database is not durable: " + ", ".join(wrong) + ".")
+
+
+_DURABLE_SQLITE = {"journal_mode": {"wal"}, "synchronous": {"2", "3"}, "foreign_keys": {"1"}}
+_DURABLE_POSTGRESQL = {
+    "fsync": {"on"},
+    "synchronous_commit": {"on", "remote_apply", "local"},
+    "full_page_writes": {"on"},
+}
+
+
+def _setting(connection: Connection, name: str) -> str:
+    verb = "PRAGMA" if connection.dialect.name == "sqlite" else "SHOW"
+    return str(connection.execute(text(f"{verb} {name}")).scalar_one()).lower()

@@ -1,0 +1,1 @@
+"""The demo: real campaigns as data, generated supporters, mail catcher and replay."""

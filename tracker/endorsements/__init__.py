@@ -1,0 +1,1 @@
+"""The backing of organisations, shown once approved."""

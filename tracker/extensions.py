@@ -1,0 +1,41 @@
+"""The Flask extensions, not yet bound to an application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import has_request_context, request
+from flask_babel import Babel
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+
+from tracker.database import Model, write_mode
+
+db = SQLAlchemy(metadata=Model.metadata)
+migrate = Migrate()
+csrf = CSRFProtect()
+babel = Babel()
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Write to the database inside, committed at the end, rolled back on any error.
+
+    What was read before is read again inside: the transaction begins here, behind the side
+    lock on SQLite, so costly work (hashing, sealing, sending) belongs before or after it.
+    Raises ``RuntimeError`` while a GET or HEAD is answered: those change nothing.
+    """
+    if has_request_context() and request.method in SAFE_METHODS:
+        raise RuntimeError(f"a {request.method} may not write")
+    db.session.rollback()
+    with write_mode():
+        try:
+            yield
+            db.session.commit()
+        except BaseException:
+            db.session.rollback()
+            raise

@@ -1,0 +1,1 @@
+"""The post office: knows addresses and templates, nothing of campaigns."""

@@ -1,0 +1,159 @@
+"""The SMTP connection: Flask-Mail's, with a timeout and a certificate check.
+
+Flask-Mail 0.10 has neither, shows the machine's name in EHLO, and lets a broken connection
+hide the error that broke it (reference: its issues #114, #241, #98).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+import socket
+import ssl
+from types import TracebackType
+from typing import Any
+
+from flask import Flask, current_app
+from flask_mail import Connection, Mail
+
+from tracker.settings import LOOPBACK, Settings
+
+
+class RelayTrouble(Exception):
+    """The mail server itself cannot be used now; no address is at fault."""
+
+
+class TemporaryFailure(Exception):
+    """The server wants this mail later (4xx); ``code`` is its answer."""
+
+    def __init__(self, code: int) -> None:
+        """Keep the code; the words of the server may carry the address."""
+        self.code = code
+        super().__init__(str(code))
+
+
+class PermanentFailure(Exception):
+    """The server will never take this mail (5xx)."""
+
+    def __init__(self, code: int, *, is_address: bool) -> None:
+        """Keep the code, and whether it was the address that was refused."""
+        self.code, self.is_address = code, is_address
+        super().__init__(str(code))
+
+
+class VerifiedConnection(Connection):
+    """A connection that gives up on silence and talks to the right server only."""
+
+    def configure_host(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
+        """Connect, secure and sign in. Raises :class:`RelayTrouble`."""
+        settings: Settings = current_app.config["TRACKER"]
+        try:
+            return _connect(settings)
+        except (OSError, smtplib.SMTPException) as error:
+            raise RelayTrouble(type(error).__name__) from error
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Say goodbye where the server still listens; never hide an error."""
+        host, self.host = self.host, None
+        if host is not None:
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                host.quit()
+
+    def deliver(self, raw: bytes, *, sender: str, recipient: str) -> None:
+        """Hand over one message for one recipient; returning means the server has taken it.
+
+        Raises :class:`TemporaryFailure`, :class:`PermanentFailure` or :class:`RelayTrouble`.
+        """
+        if self.host is None:
+            self.host = self.configure_host()
+        try:
+            self._transaction(self.host, raw, sender=sender, recipient=recipient)
+        except (OSError, smtplib.SMTPServerDisconnected) as error:
+            self._drop()
+            raise RelayTrouble(type(error).__name__) from error
+
+    def _transaction(self, host: smtplib.SMTP, raw: bytes, *, sender: str, recipient: str) -> None:
+        code, _ = host.mail(sender)
+        if code == 503:  # a transaction left open: begin anew once
+            host.rset()
+            code, _ = host.mail(sender)
+        if code != 250:
+            # The sender is ours: whatever is wrong is not the recipient's fault.
+            self._drop()
+            raise RelayTrouble(f"MAIL {code}")
+        code, _ = host.rcpt(recipient)
+        if code not in (250, 251):
+            self._refused(host, code, is_address=True)
+        try:
+            code, _ = host.data(raw)
+        except smtplib.SMTPDataError as error:
+            code = error.smtp_code
+        if code != 250:
+            self._refused(host, code, is_address=False)
+
+    def _refused(self, host: smtplib.SMTP, code: int, *, is_address: bool) -> None:
+        if code == 421:
+            self._drop()
+            raise RelayTrouble("421")
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            host.rset()
+        if 500 <= code <= 599:
+            raise PermanentFailure(code, is_address=is_address)
+        raise TemporaryFailure(code)
+
+    def _drop(self) -> None:
+        host, self.host = self.host, None
+        if host is not None:
+            host.close()
+
+
+class VerifiedMail(Mail):
+    """Flask-Mail with our connection."""
+
+    def init_app(self, app: Flask) -> Any:
+        """Read the settings; nothing is ever swallowed and no dialogue ever printed."""
+        app.config.update(MAIL_SUPPRESS_SEND=False, MAIL_DEBUG=False)
+        return super().init_app(app)
+
+    def connect(self) -> VerifiedConnection:
+        """Give a connection to the configured mail server, opened by ``with``."""
+        return VerifiedConnection(current_app.extensions["mail"])
+
+
+mail = VerifiedMail()
+
+
+def _connect(settings: Settings) -> smtplib.SMTP:
+    name = settings.mail_domain
+    context = ssl.create_default_context(cafile=settings.smtp_ca_file)
+    address = (settings.smtp_host, settings.smtp_port)
+    if settings.smtp_security == "tls":
+        host: smtplib.SMTP = smtplib.SMTP_SSL(
+            *address, local_hostname=name, timeout=settings.smtp_timeout, context=context
+        )
+    else:
+        host = smtplib.SMTP(*address, local_hostname=name, timeout=settings.smtp_timeout)
+    try:
+        _secure(host, settings, context)
+    except BaseException:
+        host.close()
+        raise
+    return host
+
+
+def _secure(host: smtplib.SMTP, settings: Settings, context: ssl.SSLContext) -> None:
+    # A mail above 16 kB waits 40 ms for Nagle's algorithm otherwise.
+    if host.sock is not None:
+        host.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if settings.smtp_security == "starttls":
+        host.starttls(context=context)
+    elif settings.smtp_security == "none" and settings.smtp_host not in LOOPBACK:
+        raise RelayTrouble("no TLS")
+    host.ehlo_or_helo_if_needed()
+    if settings.smtp_user and settings.smtp_password:
+        host.login(settings.smtp_user, settings.smtp_password)

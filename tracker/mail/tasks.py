@@ -1,0 +1,255 @@
+"""The worker's side of the outbox: lease, speak SMTP, mark – never one transaction.
+
+1. *Lease* up to a window of due mails and commit.
+2. *Write* each letter: its source reads who is still to be told, right before sending.
+3. *Send* one by one with no transaction open, and mark and commit each answer.
+
+A worker that dies between the server's answer and the mark sends that one mail again, with the
+same Message-ID. Nothing else can come twice, and nothing can be lost.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import current_app
+from sqlalchemy import or_, select, update
+
+from tracker.core import clock
+from tracker.extensions import db, writing
+from tracker.mail.connection import (
+    PermanentFailure,
+    RelayTrouble,
+    TemporaryFailure,
+    VerifiedConnection,
+    mail,
+)
+from tracker.mail.models import Delivery, DeliveryState, Priority
+from tracker.mail.rendering import Letter, render
+from tracker.settings import Settings
+
+log = logging.getLogger(__name__)
+
+WINDOW = 50
+"""Most mails leased at once; who is to be told is read again for every window."""
+WINDOW_SECONDS = 0.5
+"""Longest time mails of a window are sent before who is to be told is read again."""
+RETRY_MINUTES = (5, 15, 45, 120, 360, 720, 1440, 1440)
+"""Waiting time after each refusal for now (DESIGN §7)."""
+GIVE_UP_AFTER = dt.timedelta(days=3)
+OTHER_WORKER_SECONDS = 30
+"""Waiting time of a delivery whose key this worker does not hold."""
+RELAY_PAUSE_SECONDS = (1, 2, 5, 15, 60)
+"""Waiting time after each failure of the mail server itself."""
+
+Source = Callable[[Sequence[Delivery]], Mapping[int, Letter | None]]
+"""Gives the letters of leased deliveries of one kind, inside a write transaction.
+
+``None`` means that nobody is to be told any more. A delivery left out of the answer waits for
+another worker that holds its key.
+"""
+
+
+@dataclass
+class Office:
+    """One worker's post office: who it is, where letters come from, how the relay does."""
+
+    owner: str
+    sources: Mapping[str, Source]
+    connection: VerifiedConnection | None = None
+    troubles: int = 0
+    closed_until: float = 0.0
+
+    def close(self) -> None:
+        """Say goodbye to the mail server."""
+        if self.connection is not None:
+            self.connection.__exit__(None, None, None)
+            self.connection = None
+
+
+def deliver_due(office: Office, *, priority: Priority, stop: Callable[[], bool]) -> int:
+    """Send one window of due mails and give how many were dealt with."""
+    if time.monotonic() < office.closed_until:
+        return 0
+    with writing():
+        ids = _lease(office.owner, priority=priority, kinds=list(office.sources))
+    if not ids:
+        return 0
+    letters = _letters(office, ids)
+    return _send_all(office, letters, stop=stop)
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["TRACKER"]
+    return settings
+
+
+def _lease(owner: str, *, priority: Priority, kinds: list[str]) -> list[int]:
+    moment = clock.now()
+    due = (
+        select(Delivery.id)
+        .where(
+            Delivery.state == DeliveryState.QUEUED,
+            Delivery.priority == priority.value,
+            Delivery.due_at <= moment,
+            Delivery.kind.in_(kinds),
+            or_(Delivery.lease_until.is_(None), Delivery.lease_until < moment),
+        )
+        .order_by(Delivery.due_at)
+        .limit(WINDOW)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(db.session.scalars(due))
+    until = moment + dt.timedelta(seconds=_settings().lease_seconds)
+    if ids:
+        db.session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(ids))
+            .values(lease_owner=owner, lease_until=until)
+            .execution_options(synchronize_session=False)
+        )
+    return ids
+
+
+def _letters(office: Office, ids: list[int]) -> list[tuple[int, Letter]]:
+    """Ask the sources for the letters; drop what nobody is to be told any more."""
+    ready: list[tuple[int, Letter]] = []
+    with writing():
+        rows = db.session.scalars(select(Delivery).where(Delivery.id.in_(ids))).all()
+        for kind in sorted({row.kind for row in rows}):
+            of_kind = [row for row in rows if row.kind == kind]
+            found = office.sources[kind](of_kind)
+            for row in of_kind:
+                if row.id not in found:
+                    _put_off(row, seconds=OTHER_WORKER_SECONDS)
+                elif letter := found[row.id]:
+                    ready.append((row.id, letter))
+                else:
+                    _finish(row, DeliveryState.SKIPPED)
+    return ready
+
+
+def _send_all(
+    office: Office, letters: list[tuple[int, Letter]], *, stop: Callable[[], bool]
+) -> int:
+    started, done = time.monotonic(), 0
+    for position, (delivery_id, letter) in enumerate(letters):
+        is_late = position and time.monotonic() - started > WINDOW_SECONDS
+        if is_late or stop():
+            _release(office.owner, [one for one, _ in letters[position:]])
+            break
+        try:
+            _send_one(office, delivery_id, letter)
+        except RelayTrouble as trouble:
+            _relay_failed(office, trouble)
+            _release(office.owner, [one for one, _ in letters[position:]])
+            break
+        done += 1
+    return done
+
+
+def _send_one(office: Office, delivery_id: int, letter: Letter) -> None:
+    """Send one letter and write down what the server said."""
+    if not _still_ours(office.owner, delivery_id):
+        return
+    try:
+        raw = render(letter)
+    except Exception as error:  # noqa: BLE001 - one bad template must not stop all other mail
+        log.error("delivery %s cannot be written: %s", delivery_id, type(error).__name__)
+        _retry(delivery_id, office.owner)
+        return
+    if office.connection is None:
+        office.connection = mail.connect()
+    try:
+        sender = _settings().mail_from or ""
+        office.connection.deliver(raw, sender=sender, recipient=letter.to)
+    except TemporaryFailure as failure:
+        log.warning("delivery %s: the server answered %s, later", delivery_id, failure.code)
+        _retry(delivery_id, office.owner)
+    except PermanentFailure as failure:
+        log.warning("delivery %s: the server answered %s, never", delivery_id, failure.code)
+        _mark(delivery_id, office.owner, DeliveryState.REFUSED)
+    else:
+        _mark(delivery_id, office.owner, DeliveryState.SENT)
+    office.troubles = 0
+
+
+def _still_ours(owner: str, delivery_id: int) -> bool:
+    """Renew a lease that runs out, unless another worker has taken over."""
+    moment = clock.now()
+    lease = dt.timedelta(seconds=_settings().lease_seconds)
+    row = db.session.execute(
+        select(Delivery.lease_owner, Delivery.lease_until).where(Delivery.id == delivery_id)
+    ).first()
+    db.session.rollback()
+    if row is None or row.lease_owner != owner or row.lease_until is None:
+        return False
+    if row.lease_until - moment > lease / 2:
+        return True
+    with writing():
+        renewed = db.session.execute(
+            update(Delivery)
+            .where(Delivery.id == delivery_id, Delivery.lease_owner == owner)
+            .where(Delivery.lease_until > moment)
+            .values(lease_until=moment + lease)
+        )
+        return bool(renewed.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has one
+
+
+def _mark(delivery_id: int, owner: str, state: DeliveryState) -> None:
+    with writing():
+        row = db.session.get(Delivery, delivery_id)
+        if row is not None and row.lease_owner == owner:
+            _finish(row, state)
+
+
+def _finish(row: Delivery, state: DeliveryState) -> None:
+    """Write an end down; a single mail leaves nothing behind."""
+    if row.priority == Priority.SINGLE.value:
+        db.session.delete(row)
+        return
+    row.state, row.lease_owner, row.lease_until = state, None, None
+
+
+def _retry(delivery_id: int, owner: str) -> None:
+    with writing():
+        row = db.session.get(Delivery, delivery_id)
+        if row is None or row.lease_owner != owner:
+            return
+        minutes = RETRY_MINUTES[min(row.attempts, len(RETRY_MINUTES) - 1)]
+        row.attempts += 1
+        spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, protects nothing
+        due = clock.now() + dt.timedelta(minutes=minutes * spread)
+        if due > row.queued_at + GIVE_UP_AFTER:
+            _finish(row, DeliveryState.GIVEN_UP)
+        else:
+            row.due_at, row.lease_owner, row.lease_until = due, None, None
+
+
+def _put_off(row: Delivery, *, seconds: int) -> None:
+    row.due_at = clock.now() + dt.timedelta(seconds=seconds)
+    row.lease_owner = row.lease_until = None
+
+
+def _release(owner: str, ids: list[int]) -> None:
+    with writing():
+        db.session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(ids), Delivery.lease_owner == owner)
+            .where(Delivery.state == DeliveryState.QUEUED)
+            .values(lease_owner=None, lease_until=None)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _relay_failed(office: Office, trouble: RelayTrouble) -> None:
+    pause = RELAY_PAUSE_SECONDS[min(office.troubles, len(RELAY_PAUSE_SECONDS) - 1)]
+    office.troubles += 1
+    office.closed_until = time.monotonic() + pause
+    office.close()
+    log.warning("the mail server cannot be used (%s); next try in %s s", trouble, pause)

@@ -1,0 +1,38 @@
+"""Finds organisers and who is signed in."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from tracker.core import tokens
+from tracker.extensions import db
+from tracker.organisers.models import CampaignRole, Organiser, SignIn
+
+
+def by_email(email: str) -> Organiser | None:
+    """Give the account with an address."""
+    return db.session.scalar(select(Organiser).where(Organiser.email == email.strip().lower()))
+
+
+def sign_in_of(token: bytes) -> SignIn | None:
+    """Give the signed-in time behind a cookie's token, with its organiser."""
+    return db.session.scalar(
+        select(SignIn)
+        .where(SignIn.token_hash == tokens.digest(token))
+        .options(joinedload(SignIn.organiser))
+    )
+
+
+def campaign_ids(organiser: Organiser) -> set[int]:
+    """Give the campaigns an organiser has a role on."""
+    return set(
+        db.session.scalars(
+            select(CampaignRole.campaign_id).where(CampaignRole.organiser_id == organiser.id)
+        )
+    )
+
+
+def may_edit(organiser: Organiser, campaign_id: int) -> bool:
+    """Say whether an organiser may work on a campaign."""
+    return organiser.is_admin or campaign_id in campaign_ids(organiser)

@@ -1,0 +1,59 @@
+"""What people change on their own page."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+from wtforms import EmailField, RadioField, StringField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired, Optional
+
+from tracker.core.forms import Address, Clean, MaxBytes, NoLinks, PublicForm, YesNo, too_long
+from tracker.core.languages import LANGUAGES
+from tracker.subscriptions.forms import SCOPES
+
+
+class ShownForm(PublicForm):
+    """Whether a name is shown, and whether it may be handed over."""
+
+    shows_name = YesNo(_l("May your name be shown on the campaign’s page?"))
+    name = StringField(
+        _l("Name to show"),
+        description=_l("Your name is sealed and cannot be read back, so type it again to show it."),
+        validators=[Optional(), Clean(), too_long(100), MaxBytes(300), NoLinks()],
+        render_kw={"autocomplete": "name", "maxlength": 100},
+    )
+    hands_over = YesNo(_l("May your name be handed to those the demands are addressed to?"))
+
+    def validate(self, extra_validators: object = None) -> bool:
+        """Want a name where one is to be shown."""
+        is_valid = bool(super().validate(extra_validators))
+        if self.shows_name.is_yes and not self.name.data:
+            self.name.errors = [*self.name.errors, str(_l("Enter your name."))]
+            return False
+        return is_valid
+
+
+class MailsForm(PublicForm):
+    """What is written about, and in which language."""
+
+    scope = RadioField(
+        _l("What shall we write about?"),
+        choices=SCOPES,
+        validators=[InputRequired(_l("Choose one."))],
+    )
+    language = RadioField(
+        _l("In which language?"),
+        choices=[SelectChoice(code, name) for code, name in LANGUAGES.items()],
+        validators=[InputRequired(_l("Choose one."))],
+    )
+
+
+class LinkForm(PublicForm):
+    """An address to which the link to one's own page is mailed."""
+
+    email = EmailField(
+        _l("E-mail address"),
+        validators=[InputRequired(_l("Enter your e-mail address.")), Clean(), too_long(254),
+                    Address()],
+        render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
+    )

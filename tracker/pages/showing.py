@@ -1,0 +1,275 @@
+"""What the public pages show, as plain data in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import format_date, ngettext
+from flask_babel import gettext as _
+
+from tracker.campaigns import queries as campaigns
+from tracker.campaigns import words
+from tracker.campaigns.models import Campaign, State, Subject
+from tracker.campaigns.services import shown_goal
+from tracker.campaigns.status import FREE, Kind, tone
+from tracker.campaigns.translations import Text, Texts, texts_of, texts_of_all
+from tracker.core import languages
+from tracker.core.templating import country, number
+from tracker.endorsements import queries as endorsements
+from tracker.endorsements.forms import LEVELS
+from tracker.endorsements.models import Level
+from tracker.signatures import queries as signatures
+from tracker.signatures.models import Review
+from tracker.updates import queries as updates
+from tracker.updates.entries import Entry, entry_of
+
+RECENT_SIGNERS = 24
+SHOWN_COMMENTS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stamp:
+    """A status as it is stamped on a page."""
+
+    label: str
+    tone: str
+    certainty_label: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectShown:
+    """One of those concerned."""
+
+    name: Text
+    about: Text
+    stamp: Stamp
+    since_label: str
+    verified_label: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A campaign in the list."""
+
+    slug: str
+    title: Text
+    summary: Text
+    place: Text
+    country_name: str
+    sum_words: str | None
+    stamp: Stamp
+    days: int | None
+    days_label: str
+    count: int
+    goal: int
+    outcome_label: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignShown(Card):
+    """A campaign's own page."""
+
+    kind_label: str
+    is_open: bool
+    paused: bool
+    accepts_signatures: bool
+    closed_label: str | None
+    appeal: Text
+    demands: list[Text]
+    subjects: list[SubjectShown]
+    countries: int
+    members_total: int
+    targets: list[dict[str, Any]]
+    endorsements: list[dict[str, Any]]
+    signers: list[dict[str, str]]
+    comments: list[dict[str, str]]
+    timeline: list[Entry]
+    fallback_note: str | None
+
+
+def cards() -> dict[str, list[Card]]:
+    """Give the list: open ones first, then won and closed; outcomes are never hidden."""
+    listed = campaigns.listed()
+    texts = texts_of_all(listed, languages.current())
+    counts = signatures.by_country([campaign.id for campaign in listed])
+    begun = campaigns.begun(listed)
+    grouped: dict[str, list[Card]] = {
+        "open_campaigns": [],
+        "won_campaigns": [],
+        "closed_campaigns": [],
+    }
+    for campaign in listed:
+        count = sum(counts[campaign.id].values())
+        shared = _shared(campaign, texts[campaign.id], count, begun.get(campaign.id))
+        grouped[_group(campaign)].append(Card(**shared))
+    return grouped
+
+
+def _group(campaign: Campaign) -> str:
+    if campaign.state is State.LIVE:
+        return "open_campaigns"
+    is_won = campaign.outcome is not None and campaign.outcome.value in {"won", "partly-won"}
+    return "won_campaigns" if is_won else "closed_campaigns"
+
+
+def campaign_shown(campaign: Campaign) -> CampaignShown:
+    """Give everything the campaign's page shows."""
+    texts = texts_of(campaign, languages.current())
+    counts = signatures.by_country([campaign.id])[campaign.id]
+    begun = campaigns.first_change(campaign.subjects)
+    backing = endorsements.approved(campaign.id)
+    is_open = campaign.state is State.LIVE
+    timeline = [entry_of(update, texts) for update in updates.published(campaign.id)]
+    return CampaignShown(
+        **_shared(campaign, texts, sum(counts.values()), begun),
+        kind_label=str(words.KIND[campaign.kind]),
+        is_open=is_open,
+        paused=campaign.state is State.PAUSED,
+        accepts_signatures=campaign.accepts_support,
+        closed_label=_closed_label(campaign),
+        appeal=texts.text("appeal", campaign.appeal).html(),
+        demands=texts.lines("demands", campaign.demands),
+        subjects=[_subject(subject, texts) for subject in campaign.subjects],
+        countries=len(counts),
+        members_total=sum(one.members or 0 for one in backing),
+        targets=_targets(campaign, texts),
+        endorsements=_by_level(backing),
+        signers=_signers(campaign),
+        comments=_comments(campaign),
+        timeline=timeline,
+        fallback_note=_fallback_note(campaign, texts),
+    )
+
+
+def _shared(campaign: Campaign, texts: Texts, count: int, begun: Any) -> dict[str, Any]:
+    leading = campaigns.leading_status(campaign)
+    return {
+        "slug": campaign.slug,
+        "title": texts.text("title", campaign.title),
+        "summary": texts.text("summary", campaign.summary),
+        "place": texts.text("place", campaign.place),
+        "country_name": country(campaign.country),
+        "sum_words": _sum_words(campaign),
+        "stamp": _stamp(leading),
+        "days": campaigns.days(campaign, begun) if begun else None,
+        "days_label": _days_label(campaign, campaigns.days(campaign, begun) if begun else 0),
+        "count": count,
+        "goal": shown_goal(campaign.goal, count, is_open=campaign.state is State.LIVE),
+        "outcome_label": str(words.OUTCOME[campaign.outcome]) if campaign.outcome else None,
+    }
+
+
+def _sum_words(campaign: Campaign) -> str | None:
+    found = campaigns.count_free(campaign)
+    if found is None:
+        return None
+    free, whole = found
+    return ngettext("%(free)s of %(all)s free", "%(free)s of %(all)s free", whole,
+                    free=number(free), all=number(whole))
+
+
+def _stamp(subject: Subject | None) -> Stamp:
+    if subject is None or subject.status is None:
+        return Stamp(label=_("not yet known"), tone="open", certainty_label=None)
+    certainty = str(words.CERTAINTY[subject.certainty]) if subject.certainty else None
+    return Stamp(
+        label=str(words.STATUS[subject.status]),
+        tone=tone(subject.status).value,
+        certainty_label=certainty,
+    )
+
+
+def _days_label(campaign: Campaign, days: int) -> str:
+    if campaigns.over_on(campaign) is not None:
+        if campaign.kind is Kind.PERSON and all(s.status in FREE for s in campaign.subjects):
+            return ngettext("day until release", "days until release", days)
+        return ngettext("day until it was over", "days until it was over", days)
+    if campaign.kind is Kind.PERSON:
+        is_missing = any(s.status and s.status.value == "missing" for s in campaign.subjects)
+        if is_missing:
+            return ngettext("day missing", "days missing", days)
+        return ngettext("day without freedom", "days without freedom", days)
+    if campaign.kind is Kind.JUSTICE:
+        return ngettext("day without justice", "days without justice", days)
+    if campaign.kind is Kind.DISPUTE:
+        return ngettext("day in dispute", "days in dispute", days)
+    return ngettext("day since it began", "days since it began", days)
+
+
+def _subject(subject: Subject, texts: Texts) -> SubjectShown:
+    since = format_date(subject.since, "long") if subject.since else None
+    verified = format_date(subject.verified_on, "long") if subject.verified_on else None
+    return SubjectShown(
+        name=texts.text(f"subject.{subject.id}.name", subject.name),
+        about=texts.text(f"subject.{subject.id}.about", subject.about),
+        stamp=_stamp(subject),
+        since_label=_("since %(date)s", date=since) if since else "",
+        verified_label=_("last verified %(date)s", date=verified) if verified else None,
+    )
+
+
+def _targets(campaign: Campaign, texts: Texts) -> list[dict[str, Any]]:
+    return [
+        {
+            "office": texts.text(f"target.{target.id}.office", target.office),
+            "country_name": country(target.country),
+            "email": target.email,
+            "post_address": target.post_address,
+        }
+        for target in campaign.targets
+    ]
+
+
+def _by_level(backing: Iterable[Any]) -> list[dict[str, Any]]:
+    listed = list(backing)
+    order = (Level.INTERNATIONAL, Level.NATIONAL, Level.CITY, Level.BRANCH)
+    groups = []
+    for level in order:
+        items = [_endorsement(one) for one in listed if one.level is level]
+        if items:
+            groups.append({"level_label": str(LEVELS[level]), "items": items})
+    return groups
+
+
+def _endorsement(one: Any) -> dict[str, Any]:
+    return {
+        "organisation": one.organisation,
+        "country_name": country(one.country),
+        "members": one.members,
+        "statement": one.statement,
+    }
+
+
+def _signers(campaign: Campaign) -> list[dict[str, str]]:
+    shown = signatures.shown(campaign.id, limit=RECENT_SIGNERS)
+    return [
+        {"name": one.public_name or "", "country_name": country(one.country)} for one in shown
+    ]
+
+
+def _comments(campaign: Campaign) -> list[dict[str, str]]:
+    found = signatures.comments(campaign.id, Review.APPROVED, limit=SHOWN_COMMENTS)
+    return [
+        {
+            "name": one.public_name or "",
+            "country_name": country(one.country),
+            "text": one.public_comment or "",
+        }
+        for one in found
+    ]
+
+
+def _closed_label(campaign: Campaign) -> str | None:
+    if campaign.closed_on is None:
+        return None
+    return _("closed on %(date)s", date=format_date(campaign.closed_on, "long"))
+
+
+def _fallback_note(campaign: Campaign, texts: Texts) -> str | None:
+    if texts.text("title", campaign.title).is_fallback:
+        return _("This campaign is not yet translated into your language. It is shown as written.")
+    return None
+
+

@@ -1,0 +1,1 @@
+"""Keys and envelopes; knows nothing of campaigns or mail."""

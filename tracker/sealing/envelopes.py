@@ -1,0 +1,116 @@
+"""Sealed envelopes and locks: libsodium through PyNaCl, nothing of our own.
+
+An *envelope* is sealed to a public key (``crypto_box_seal``): who seals cannot open. A *lock*
+is closed with a secret that stands in a link (``crypto_secretbox``). Both are versioned, padded
+to a fixed size per kind, so that a length tells nothing, and bound to a context (what it is and
+which row it belongs to), because neither construction has associated data of its own.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import Any, NamedTuple
+
+from nacl.exceptions import CryptoError
+from nacl.public import PrivateKey, PublicKey, SealedBox
+from nacl.secret import SecretBox
+
+VERSION = b"\x01"
+
+CONTACT_SIZE = 448
+"""Padded bytes of an address and a name to write to."""
+IDENTITY_SIZE = 1024
+"""Padded bytes of name, town and organisation."""
+COMMENT_SIZE = 2048
+"""Padded bytes of a comment that is not public."""
+PENDING_SIZE = 8192
+"""Padded bytes of everything typed into a form and not yet confirmed."""
+LINKS_SIZE = 320
+"""Padded bytes of the two link tokens a confirmation gives away."""
+
+
+class CannotOpen(Exception):
+    """Wrong key, altered, cut short, or moved from another row."""
+
+
+class KeyPair(NamedTuple):
+    """A private key and the public key that belongs to it, 32 bytes each."""
+
+    private: bytes
+    public: bytes
+
+
+def new_pair() -> KeyPair:
+    """Give a fresh X25519 pair."""
+    private = PrivateKey.generate()
+    return KeyPair(bytes(private), bytes(private.public_key))
+
+
+def seal(public_key: bytes, content: dict[str, Any], *, context: str, size: int) -> bytes:
+    """Seal ``content`` so that only the private key opens it.
+
+    Raises ``ValueError`` where it does not fit into ``size`` bytes.
+    """
+    box = SealedBox(PublicKey(public_key))
+    return VERSION + bytes(box.encrypt(_pack(content, context=context, size=size)))
+
+
+def open_sealed(private_key: bytes, envelope: bytes, *, context: str) -> dict[str, Any]:
+    """Give what was sealed for ``context``. Raises :class:`CannotOpen`."""
+    box = SealedBox(PrivateKey(private_key))
+    try:
+        return _unpack(box.decrypt(_body(envelope)), context=context)
+    except (CryptoError, ValueError) as error:
+        raise CannotOpen("the envelope cannot be opened") from error
+
+
+def lock(secret: bytes, content: dict[str, Any], *, context: str, size: int) -> bytes:
+    """Lock ``content`` with a secret of 32 random bytes."""
+    box = SecretBox(_derive(secret, context))
+    return VERSION + bytes(box.encrypt(_pack(content, context=context, size=size)))
+
+
+def unlock(secret: bytes, locked: bytes, *, context: str) -> dict[str, Any]:
+    """Give what was locked for ``context``. Raises :class:`CannotOpen`."""
+    box = SecretBox(_derive(secret, context))
+    try:
+        return _unpack(box.decrypt(_body(locked)), context=context)
+    except (CryptoError, ValueError) as error:
+        raise CannotOpen("the lock cannot be opened") from error
+
+
+def context(kind: str, *rows: int) -> str:
+    """Name what an envelope is and the rows it belongs to."""
+    return ":".join((kind, *map(str, rows)))
+
+
+def _derive(secret: bytes, purpose: str) -> bytes:
+    return hmac.digest(secret, b"tracker lock v1\0" + purpose.encode(), "sha256")
+
+
+def _pack(content: dict[str, Any], *, context: str, size: int) -> bytes:
+    packed = json.dumps(
+        {"c": context, "d": content}, ensure_ascii=False, separators=(",", ":")
+    ).encode("utf-8")
+    if len(packed) > size:
+        raise ValueError(f"{len(packed)} bytes do not fit into {size}")
+    return packed + b" " * (size - len(packed))
+
+
+def _unpack(packed: bytes, *, context: str) -> dict[str, Any]:
+    read = json.loads(packed)
+    if not isinstance(read, dict) or not hmac.compare_digest(
+        str(read.get("c")).encode(), context.encode()
+    ):
+        raise CannotOpen("the envelope belongs to something else")
+    content = read["d"]
+    if not isinstance(content, dict):
+        raise CannotOpen("the envelope holds something else")
+    return content
+
+
+def _body(envelope: bytes) -> bytes:
+    if envelope[:1] != VERSION:
+        raise CannotOpen("unknown version")
+    return envelope[1:]

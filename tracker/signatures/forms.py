@@ -1,0 +1,71 @@
+"""What a signatory fills in, and what is asked at the confirmation."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+from wtforms import EmailField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Optional
+
+from tracker.core.forms import (
+    Address,
+    Clean,
+    CountryField,
+    MaxBytes,
+    NoLinks,
+    PublicForm,
+    YesNo,
+    too_long,
+)
+
+
+class ParticularsForm(PublicForm):
+    """Who signs: shared by the first form and the confirmation, where it can be corrected."""
+
+    name = StringField(
+        _l("Your name"),
+        validators=[InputRequired(_l("Enter your name.")), Clean(), too_long(100), MaxBytes(300),
+                    NoLinks()],
+        render_kw={"autocomplete": "name", "maxlength": 100},
+    )
+    country = CountryField(_l("Country"))
+    town = StringField(
+        _l("Town"),
+        validators=[Optional(), Clean(), too_long(60), MaxBytes(180), NoLinks()],
+        render_kw={"autocomplete": "address-level2", "maxlength": 60},
+    )
+    organisation = StringField(
+        _l("Organisation"),
+        validators=[Optional(), Clean(), too_long(100), MaxBytes(300), NoLinks()],
+        render_kw={"autocomplete": "organization", "maxlength": 100},
+    )
+    comment = TextAreaField(
+        _l("Comment"),
+        description=_l("Shown only if you agree to show your name, after the organisers have read it."),
+        validators=[Optional(), Clean(lines=True), too_long(500), MaxBytes(1800)],
+        render_kw={"maxlength": 500},
+    )
+
+    @property
+    def entered(self) -> dict[str, str]:
+        """Give what was entered, ready to be sealed."""
+        names = ("name", "country", "town", "organisation", "comment")
+        return {name: self[name].data or "" for name in names}
+
+
+class SignForm(ParticularsForm):
+    """The form on the campaign's page."""
+
+    email = EmailField(
+        _l("E-mail address"),
+        validators=[InputRequired(_l("Enter your e-mail address.")), Clean(), too_long(254),
+                    Address()],
+        render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
+    )
+
+
+class ConfirmForm(ParticularsForm):
+    """What was entered, and three questions that must be answered."""
+
+    alerts = YesNo(_l("Shall we write to you when something happens?"))
+    shows_name = YesNo(_l("May your name be shown on the campaign’s page?"))
+    hands_over = YesNo(_l("May your name be handed to those the demands are addressed to?"))

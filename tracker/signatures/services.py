@@ -1,0 +1,131 @@
+"""Confirm, change, withdraw a signature; every ±1 is a row, never a lock on the campaign."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, NamedTuple
+
+from sqlalchemy.exc import IntegrityError
+
+from tracker.campaigns.models import Campaign
+from tracker.confirmations.services import Opened
+from tracker.core import clock, tokens
+from tracker.extensions import db
+from tracker.sealing import envelopes
+from tracker.signatures.models import CountChange, Review, Signature
+from tracker.subscriptions.services import CONSENT_VERSION
+
+
+class Consents(NamedTuple):
+    """The three answers of the confirm page."""
+
+    alerts: bool
+    shows_name: bool
+    hands_over: bool
+
+
+class SealedSignature(NamedTuple):
+    """What is stored of a signature, sealed before the write transaction."""
+
+    identity: bytes
+    comment: bytes | None
+
+
+def seal_identity(campaign: Campaign, row: int, entered: dict[str, Any]) -> bytes:
+    """Seal name, town and organisation to the campaign's key."""
+    return envelopes.seal(
+        campaign.public_key or b"",
+        {name: entered.get(name) or "" for name in ("name", "town", "organisation")},
+        context=envelopes.context("identity", campaign.id, row),
+        size=envelopes.IDENTITY_SIZE,
+    )
+
+
+def seal_signature(
+    campaign: Campaign, row: int, entered: dict[str, Any], *, consents: Consents
+) -> SealedSignature:
+    """Seal what was entered; a comment that may be shown is stored readable instead."""
+    comment = None
+    if entered.get("comment") and not consents.shows_name:
+        comment = envelopes.seal(
+            campaign.public_key or b"",
+            {"comment": entered["comment"]},
+            context=envelopes.context("comment", campaign.id, row),
+            size=envelopes.COMMENT_SIZE,
+        )
+    return SealedSignature(seal_identity(campaign, row, entered), comment)
+
+
+def confirm(
+    opened: Opened, sealed: SealedSignature, entered: dict[str, Any], *, consents: Consents
+) -> bool:
+    """Store a proved signature and count it; ``False`` where the mailbox had signed already."""
+    pending = opened.pending
+    shown = bool(consents.shows_name)
+    has_public_comment = shown and bool(entered.get("comment"))
+    signature = Signature(
+        id=pending.id,
+        campaign_id=pending.campaign_id,
+        tag=pending.tag or b"",
+        identity=sealed.identity,
+        comment=sealed.comment,
+        country=entered["country"],
+        language=pending.language,
+        day=clock.today(),
+        shows_name=shown,
+        hands_over=consents.hands_over,
+        public_name=entered["name"] if shown else None,
+        public_comment=entered["comment"] if has_public_comment else None,
+        review=Review.WAITING if has_public_comment else None,
+        manage_hash=tokens.digest(opened.manage),
+        consent_version=CONSENT_VERSION,
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(signature)
+    except IntegrityError:
+        # Another confirmation of the same mailbox was first: one signature per person.
+        return False
+    _count(signature, +1)
+    return True
+
+
+def show_name(signature: Signature, name: str) -> None:
+    """Show a name on the page; it is typed again, because the sealed one cannot be read."""
+    signature.shows_name, signature.public_name = True, name
+
+
+def hide_name(signature: Signature) -> None:
+    """Take name and comment off the page."""
+    signature.shows_name, signature.public_name = False, None
+    signature.public_comment = signature.review = None
+
+
+def hand_over(signature: Signature, *, agrees: bool) -> None:
+    """Change whether the name may be handed to the target."""
+    signature.hands_over = agrees
+
+
+def replace_identity(signature: Signature, identity: bytes) -> None:
+    """Put newly entered particulars in the place of the sealed ones."""
+    signature.identity = identity
+
+
+def withdraw(signature: Signature) -> None:
+    """Take a signature back: the row goes, tag and all, and the count falls by one."""
+    _count(signature, -1)
+    db.session.delete(signature)
+
+
+def review_comment(signature: Signature, verdict: Review) -> None:
+    """Let a public comment through, or not."""
+    signature.review = verdict
+
+
+def _count(signature: Signature, delta: int) -> None:
+    day: dt.date = signature.day
+    db.session.add(
+        CountChange(
+            campaign_id=signature.campaign_id, day=day, country=signature.country, delta=delta
+        )
+    )

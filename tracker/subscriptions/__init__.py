@@ -1,0 +1,1 @@
+"""Who agreed to hear about what."""

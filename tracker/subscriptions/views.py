@@ -1,0 +1,103 @@
+"""Subscribe without signing, confirm, and leave with one click."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from tracker.campaigns import services as campaign_services
+from tracker.campaigns.models import Campaign
+from tracker.campaigns.translations import texts_of
+from tracker.confirmations import queries as pendings
+from tracker.confirmations import intake
+from tracker.confirmations import services as confirmations
+from tracker.confirmations.models import Kind
+from tracker.core import guard, languages, tokens
+from tracker.extensions import db, writing
+from tracker.subscriptions import queries, services
+from tracker.subscriptions.forms import ConfirmSubscriptionForm, SubscribeForm
+from tracker.subscriptions.models import Scope
+
+bp = Blueprint("subscriptions", __name__, url_prefix="/<lang:lang>")
+
+
+@bp.route("/campaigns/<slug>/subscribe", methods=["GET", "POST"])
+@guard.public_guarded
+def subscribe(slug: str) -> ResponseReturnValue:
+    """Take an address, then say to look into the inbox; the same for every address."""
+    form = SubscribeForm()
+    return intake.take(
+        slug,
+        form,
+        Kind.SUBSCRIPTION,
+        template="subscriptions/subscribe.html",
+        payload=lambda: {"scope": form.scope.data},
+    )
+
+
+@bp.route("/confirm/subscription/<token>", methods=["GET", "POST"])
+@guard.public_guarded
+def confirm(token: str) -> ResponseReturnValue:
+    """Show what will be sent and store the consent on POST only."""
+    pending, secret = confirmations.find(token, Kind.SUBSCRIPTION)
+    if pending.confirmed_on is not None:
+        return _done(confirmations.links_of(pending, secret)[0])
+    opened = confirmations.open_pending(pending, secret)
+    campaign = db.session.get_one(Campaign, pending.campaign_id)
+    campaign_services.check_open(campaign)
+    is_get = request.method == "GET"
+    form = ConfirmSubscriptionForm(data=opened.payload) if is_get else ConfirmSubscriptionForm()
+    if form.validate_on_submit():
+        contact = services.seal_contact(campaign, opened)
+        with writing():
+            pending, secret = confirmations.find(token, Kind.SUBSCRIPTION, lock=True)
+            if pending.confirmed_on is None:
+                opened = confirmations.open_pending(pending, secret)
+                services.subscribe(opened, contact, scope=Scope(form.scope.data))
+                confirmations.complete(pending)
+        return _done(opened.manage)
+    page = render_template(
+        "subscriptions/confirm.html",
+        title=texts_of(campaign, languages.current()).text("title", campaign.title),
+        form=form,
+        address=opened.payload["address"],
+        token=token,
+    )
+    return page, 422 if form.errors else 200
+
+
+def _done(manage: bytes) -> ResponseReturnValue:
+    address = url_for("pages.my_page", token=tokens.to_text(manage), done="subscribed")
+    return redirect(address, 303)
+
+
+@bp.route("/unsubscribe/<token>", methods=["GET", "POST"])
+@guard.open_to_mail
+def unsubscribe(token: str) -> ResponseReturnValue:
+    """End the mails: a button for people, a bare POST for mail programs (RFC 8058).
+
+    A POST answers 200 without a redirect, however often it comes; it needs no worker.
+    """
+    if request.method == "GET":
+        return render_template("subscriptions/unsubscribe.html", done=False)
+    is_ours = request.form.get("List-Unsubscribe") == "One-Click" or "stop" in request.form
+    if not is_ours:
+        abort(400)
+    secret = tokens.from_text(token)
+    if secret is not None:
+        with writing():
+            _stop(secret)
+    return render_template("subscriptions/unsubscribe.html", done=True)
+
+
+def _stop(secret: bytes) -> None:
+    subscription = queries.by_unsubscribe(secret)
+    if subscription is not None:
+        services.unsubscribe(subscription.campaign_id, subscription.tag)
+    pending = pendings.by_unsubscribe(secret)
+    if pending is None:
+        return
+    if pending.tag is not None:
+        services.unsubscribe(pending.campaign_id, pending.tag)
+    if pending.confirmed_on is None:
+        confirmations.refuse(pending)

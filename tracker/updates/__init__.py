@@ -1,0 +1,1 @@
+"""Dated posts on a campaign."""
