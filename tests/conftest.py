@@ -201,7 +201,9 @@ class Person:
 SIGNER = Person()
 
 
-def sign(client: FlaskClient, slug: str, person: Person = SIGNER, lang: str = "en") -> TestResponse:
+def sign(
+    client: FlaskClient, slug: str, person: Person = SIGNER, lang: str = "en"
+) -> TestResponse:
     """Fill in the form on a campaign's page."""
     return client.post(
         f"/{lang}/campaigns/{slug}/sign",

@@ -67,7 +67,6 @@ def _configure(app: Flask, settings: Settings) -> None:
         SECRET_KEY=settings.secret,
         SERVER_NAME=settings.host,
         PREFERRED_URL_SCHEME=settings.base_url.split(":", 1)[0],
-        TRUSTED_HOSTS=list(settings.allowed_hosts),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
         SESSION_COOKIE_NAME="__Host-form" if settings.is_https else "form",
@@ -90,13 +89,13 @@ def _configure(app: Flask, settings: Settings) -> None:
 def _bind(app: Flask) -> None:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(paths.MIGRATIONS), render_as_batch=True)
-    babel.init_app(app, locale_selector=languages.current)
+    babel.init_app(app, locale_selector=languages.locale)
     mail.init_app(app)
     languages.init_app(app)
     templating.init_app(app)
     guard.init_app(app)
-    http.init_app(app)
     _compress(app)
+    http.init_app(app)  # last, so that its headers are there when others look at an answer
     app.context_processor(lambda: {"languages": languages.switch()})
     with app.app_context():
         prepare_engine(db.engine)
@@ -111,8 +110,12 @@ def _compress(app: Flask) -> None:
     @app.after_request
     def after(response: Response) -> Response:
         is_public = response.headers.get("Cache-Control", "").startswith("public")
+        if request.endpoint == "static" and response.status_code == 200:
+            # A file that is streamed compressed would stay open; ours are small.
+            response.direct_passthrough = False
+            response.get_data()
         if is_public or request.endpoint == "static":
-            return compress.after_request(response)  # type: ignore[no-any-return]
+            return compress.after_request(response)
         return response
 
 

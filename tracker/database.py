@@ -71,7 +71,8 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
         """Give the moment back, aware."""
         if value is None:
             return None
-        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+        moment: dt.datetime = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+        return moment.astimezone(dt.UTC)
 
 
 def Words(words: type[enum.Enum]) -> Enum:  # noqa: N802 - stands where types stand
@@ -100,12 +101,12 @@ class Model(DeclarativeBase):
 
 
 def random_id() -> int:
-    """Give a random primary key below 2**63: storage order tells nothing about who came when."""
+    """Give a random primary key below 2**63: storage order tells nothing of who came when."""
     return secrets.randbits(63) or 1
 
 
 UNORDERED = {"sqlite_with_rowid": False}
-"""Table option for rows about people: SQLite then keeps no hidden row number in signing order."""
+"""Table option for rows about people: SQLite keeps no hidden row number in signing order."""
 
 
 # --- transactions --------------------------------------------------------------------------

@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def _inside_or_beside(name: str) -> Path:
-    """Give the folder as the wheel carries it (``_name`` inside), else the checkout's beside us."""
+    """Give the folder as the wheel carries it, inside, else the checkout's, beside us."""
     inside = PACKAGE / f"_{name}"
     return inside if inside.is_dir() else PACKAGE.parent / name
 

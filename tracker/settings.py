@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from limits import parse
+
 MIN_SECRET_LENGTH = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SMTP_SECURITY = ("starttls", "tls", "none")
@@ -57,7 +59,9 @@ class Settings:
     @property
     def mail_domain(self) -> str:
         """Give the domain that Message-ID and List-Id are made of."""
-        return (self.mail_from or "").rpartition("@")[2] or urlsplit(self.base_url).hostname or ""
+        return (
+            (self.mail_from or "").rpartition("@")[2] or urlsplit(self.base_url).hostname or ""
+        )
 
     @property
     def is_https(self) -> bool:
@@ -74,8 +78,12 @@ class Documented(NamedTuple):
 
 
 DOCUMENTED = (
-    Documented("TRACKER_BASE_URL", None, "Required. Address of the site, as links in mails begin."),
-    Documented("TRACKER_ALLOWED_HOSTS", None, "Required. Host names answered, comma separated."),
+    Documented(
+        "TRACKER_BASE_URL", None, "Required. Address of the site, as links in mails begin."
+    ),
+    Documented(
+        "TRACKER_ALLOWED_HOSTS", None, "Required. Host names answered, comma separated."
+    ),
     Documented(
         "TRACKER_SECRET",
         None,
@@ -98,7 +106,9 @@ DOCUMENTED = (
     ),
     Documented("TRACKER_SMTP_USER", "", "User name at the mail server, if it wants one."),
     Documented("TRACKER_SMTP_PASSWORD", "", "Its password; or TRACKER_SMTP_PASSWORD_FILE."),
-    Documented("TRACKER_SMTP_CA_FILE", "", "Certificate authority of an own mail server (PEM)."),
+    Documented(
+        "TRACKER_SMTP_CA_FILE", "", "Certificate authority of an own mail server (PEM)."
+    ),
     Documented("TRACKER_SMTP_TIMEOUT", "20", "Seconds until a silent mail server is given up."),
     Documented("TRACKER_MAIL_FROM", "", "Sender address; the worker needs it."),
     Documented("TRACKER_CANCEL_WINDOW", "600", "Seconds an alert waits and can be stopped."),
@@ -185,8 +195,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         smtp_timeout=read.number("TRACKER_SMTP_TIMEOUT", least=1, most=300),
         mail_from=read.check("TRACKER_MAIL_FROM", _mail_from_problem) or None,
         cancel_window=read.number("TRACKER_CANCEL_WINDOW", least=0, most=86400),
-        sign_limit=read.text("TRACKER_SIGN_LIMIT"),
-        sign_in_limit=read.text("TRACKER_SIGN_IN_LIMIT"),
+        sign_limit=read.check("TRACKER_SIGN_LIMIT", _limit_problem),
+        sign_in_limit=read.check("TRACKER_SIGN_IN_LIMIT", _limit_problem),
         proxies=read.number("TRACKER_PROXIES", least=0, most=5),
         lease_seconds=read.number("TRACKER_LEASE_SECONDS", least=1, most=3600),
         demo=_yes(read, "TRACKER_DEMO"),
@@ -230,7 +240,9 @@ def _database_url(read: _Reader, data: Path) -> str:
     if ":memory:" in url or url in {"sqlite://", "sqlite:///"}:
         read.problems.append("TRACKER_DATABASE_URL must be durable: a file or PostgreSQL.")
     elif not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
-        read.problems.append("TRACKER_DATABASE_URL must begin with sqlite:/// or postgresql://.")
+        read.problems.append(
+            "TRACKER_DATABASE_URL must begin with sqlite:/// or postgresql://."
+        )
     return url
 
 
@@ -242,9 +254,9 @@ def _base_url_problem(text: str) -> str | None:
         return "must be an http or https address."
     if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
         return "must have no path, query or user name."
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        if not parts.hostname.endswith(".onion"):
-            return "must be https unless it is a loopback or onion address."
+    is_private = parts.hostname in LOOPBACK or parts.hostname.endswith(".onion")
+    if parts.scheme == "http" and not is_private:
+        return "must be https unless it is a loopback or onion address."
     return None
 
 
@@ -261,8 +273,18 @@ def _security_problem(text: str) -> str | None:
 
 
 def _mail_from_problem(text: str) -> str | None:
-    if text and (text.count("@") != 1 or not text.isascii() or any(c in text for c in " <>,\r\n")):
+    if text and (
+        text.count("@") != 1 or not text.isascii() or any(c in text for c in " <>,\r\n")
+    ):
         return "must be a plain address such as alerts@example.org."
+    return None
+
+
+def _limit_problem(text: str) -> str | None:
+    try:
+        parse(text)
+    except ValueError:
+        return "must be a limit such as '60 per 10 minutes'."
     return None
 
 

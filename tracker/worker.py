@@ -83,6 +83,7 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop; what is being sent is finished first."""
         with self.app.app_context():
+            log.info("ready")
             while not self.stopping.is_set():
                 if not self.turn():
                     self.stopping.wait(POLL_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -19,7 +20,14 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.validators import DataRequired, NumberRange, Optional, ValidationError
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import (
+    DataRequired,
+    InputRequired,
+    NumberRange,
+    Optional,
+    ValidationError,
+)
 
 from tracker.campaigns import words
 from tracker.campaigns.models import Outcome
@@ -79,7 +87,19 @@ class Goal(IntegerField):
 
 
 class Day(StringField):
-    """A date as ``<input type="date">`` sends it; ``data`` is a date or ``None``."""
+    """A date that must be given, as ``<input type="date">`` sends it."""
+
+    def __init__(self, label: Any, *, empty: Any, **extra: Any) -> None:
+        """Take what is said where nothing was entered."""
+        super().__init__(label, validators=[InputRequired(empty)], **extra)
+        self.empty = empty
+
+    def refuse_after(self, last: dt.date) -> None:
+        """Raise where the day is missing or later than ``last``."""
+        if self.data is None and not self.errors:
+            raise ValidationError(self.empty)
+        if self.data is not None and self.data > last:
+            raise ValidationError(_l("This day is still to come."))
 
     def _value(self) -> str:
         if self.raw_data:
@@ -120,9 +140,10 @@ class RowCountry(CountryField):
             super().pre_validate(form)
 
 
-def time_zone_choices() -> list[tuple[str, str]]:
+@functools.cache
+def time_zone_choices() -> list[SelectChoice]:
     """Give the time zones that the system knows."""
-    return [(zone, zone) for zone in sorted(available_timezones() - _NOT_ZONES)]
+    return [SelectChoice(zone) for zone in sorted(available_timezones() - _NOT_ZONES)]
 
 
 class SubjectRow(NamedTuple):
@@ -148,6 +169,7 @@ class CampaignForm(BaseForm):
     subject_count = 0
     target_count = 0
 
+    subject_ids = HiddenField(validators=[too_long(400)])
     title = _line(
         _l("Title"),
         LIMITS["title"],
@@ -156,7 +178,11 @@ class CampaignForm(BaseForm):
     )
     kind = ListedChoice(
         _l("Kind of case"),
-        choices=[("", _l("Choose a kind")), *((kind.value, word) for kind, word in words.KIND.items())],
+        choices=[
+            SelectChoice("", _l("Choose a kind")),
+            *(SelectChoice(kind.value, word) for kind, word in words.KIND.items()),
+        ],
+        validators=[InputRequired(_l("Choose the kind of case."))],
     )
     country = CaseCountry(_l("Country"), render_kw={"autocomplete": "off"})
     place = _line(
@@ -167,14 +193,14 @@ class CampaignForm(BaseForm):
     )
     language = ListedChoice(
         _l("Language of the original texts"),
-        choices=[(code, LANGUAGES[code]) for code in CONTENT_LANGUAGES],
+        choices=[SelectChoice(code, LANGUAGES[code]) for code in CONTENT_LANGUAGES],
     )
     goal = Goal(
         _l("Goal"),
         description=_l("Signatures hoped for; it grows by itself once it is nearly reached."),
         default=1000,
         validators=[
-            DataRequired(_l("Enter a number between 1 and 10 million.")),
+            InputRequired(_l("Enter a number between 1 and 10 million.")),
             NumberRange(1, MAX_GOAL, _l("Enter a number between 1 and 10 million.")),
         ],
         render_kw={"inputmode": "numeric", "maxlength": 12, "autocomplete": "off"},
@@ -231,6 +257,12 @@ class CampaignForm(BaseForm):
         ]
 
     @property
+    def known_subjects(self) -> list[int]:
+        """Give the ids of the stored subjects that the first rows show, in their order."""
+        parts = (self.subject_ids.data or "").split()
+        return [int(part, 16) for part in parts if re.fullmatch(r"[0-9a-f]{1,16}", part)]
+
+    @property
     def subjects(self) -> list[tuple[str, str]]:
         """Give the subjects entered: name and what is said about them."""
         return [
@@ -266,11 +298,6 @@ class CampaignForm(BaseForm):
         _check_subjects(self.subject_rows)
         _check_targets(self.target_rows)
         return is_valid and not self.errors
-
-    def validate_kind(self, field: Field) -> None:
-        """Want a kind, in our words."""
-        if not field.data:
-            raise ValidationError(_l("Choose the kind of case."))
 
     def validate_demands(self, field: Field) -> None:
         """Keep the list short enough to be read."""
@@ -359,13 +386,12 @@ class CloseForm(BaseForm):
     outcome = ListedChoice(
         _l("Outcome"),
         choices=[
-            ("", _l("Choose the outcome")),
-            *((outcome.value, word) for outcome, word in words.OUTCOME.items()),
+            SelectChoice("", _l("Choose the outcome")),
+            *(SelectChoice(outcome.value, word) for outcome, word in words.OUTCOME.items()),
         ],
+        validators=[InputRequired(_l("Choose the outcome."))],
     )
-    closed_on = Day(
-        _l("Day it ended"), validators=[DataRequired(_l("Enter the day it ended."))]
-    )
+    closed_on = Day(_l("Day it ended"), empty=_l("Enter the day it ended."))
 
     def __init__(self, *args: Any, today: dt.date, **kwargs: Any) -> None:
         """Take today's date where the case is."""
@@ -379,8 +405,7 @@ class CloseForm(BaseForm):
 
     def validate_closed_on(self, field: Field) -> None:
         """Refuse days to come."""
-        if field.data > self.today:
-            raise ValidationError(_l("This day is still to come."))
+        field.refuse_after(self.today)
 
 
 class Block(NamedTuple):
@@ -401,7 +426,9 @@ class TranslationForm(BaseForm):
     @property
     def rows(self) -> list[tuple[Block, Field, Field]]:
         """Give each block with its text and the box that says it still holds."""
-        return [(one, self[f"text_{n}"], self[f"holds_{n}"]) for n, one in enumerate(self.blocks)]
+        return [
+            (one, self[f"text_{n}"], self[f"holds_{n}"]) for n, one in enumerate(self.blocks)
+        ]
 
 
 def translation_form(blocks: Iterable[Block]) -> type[TranslationForm]:

@@ -96,5 +96,3 @@ def leading_status(campaign: Campaign) -> Subject | None:
     known = [s for s in campaign.subjects if s.status is not None]
     open_first = sorted(known, key=lambda s: (s.status in OVER, s.position))
     return open_first[0] if open_first else None
-
-

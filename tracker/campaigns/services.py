@@ -157,5 +157,3 @@ def shown_goal(goal: int, count: int, *, is_open: bool) -> int:
 def slug_of(title: str) -> str:
     """Give an address made from a title: lower-case ASCII letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:80]
-
-

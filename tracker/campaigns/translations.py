@@ -76,7 +76,10 @@ def texts_of_all(campaigns: Iterable[Campaign], language: str) -> dict[int, Text
     listed = list(campaigns)
     rows = db.session.execute(
         select(
-            Translation.campaign_id, Translation.block, Translation.text, Translation.source_hash
+            Translation.campaign_id,
+            Translation.block,
+            Translation.text,
+            Translation.source_hash,
         ).where(
             Translation.campaign_id.in_([c.id for c in listed if c.language != language]),
             Translation.language == language,

@@ -22,7 +22,12 @@ from tracker.extensions import db, writing
 
 
 def take(
-    slug: str, form: PublicForm, kind: Kind, *, template: str, payload: Callable[[], dict[str, Any]]
+    slug: str,
+    form: PublicForm,
+    kind: Kind,
+    *,
+    template: str,
+    payload: Callable[[], dict[str, Any]],
 ) -> ResponseReturnValue:
     """Show the form, or store what it holds and lead to the page that says: look in your inbox.
 
@@ -31,7 +36,7 @@ def take(
     """
     campaign = campaigns.published(slug) or abort(404)
     campaign_services.check_open(campaign)
-    status = 200
+    status, headers = 200, dict[str, str]()
     if form.validate_on_submit():
         try:
             limit = current_app.config["TRACKER"].sign_limit
@@ -40,11 +45,12 @@ def take(
                 _store(campaign, form, kind, payload())
             return redirect(url_for("confirmations.check_inbox", slug=slug), 303)
         except TooMany as refused:
-            form.form_errors.append(str(refused.message))
+            form.form_errors.append(languages.told(refused))
             status = refused.status
+            headers["Retry-After"] = str(refused.retry_after)
     title = texts_of(campaign, languages.current()).text("title", campaign.title)
     page = render_template(template, campaign=campaign, title=title, form=form)
-    return page, 422 if form.errors and status == 200 else status
+    return page, 422 if form.errors and status == 200 else status, headers
 
 
 def _store(campaign: Campaign, form: PublicForm, kind: Kind, payload: dict[str, Any]) -> None:

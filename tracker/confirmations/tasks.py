@@ -1,4 +1,4 @@
-"""The worker opens the outbox: whose address is it, and what does that person get?
+"""The worker opens the outbox and decides what the person behind an address gets.
 
 Please confirm, or: you have signed already, or nothing. The page could not ask any of this,
 and never learns the answer (DESIGN §4.1). What the web process wrote is taken as hostile.
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tracker.campaigns.models import Campaign
 from tracker.campaigns.translations import texts_of
-from tracker.confirmations import queries, services
+from tracker.confirmations import queries
 from tracker.confirmations.models import Kind, Pending
 from tracker.core import clock, tokens
 from tracker.extensions import db
@@ -134,7 +134,11 @@ class Confirmations:
             # What was typed this time is not needed: the mail leads to what there is.
             pending.payload = None
             return self._letter(
-                row, person, f"{FOLDERS[pending.kind]}/already", known, language=pending.language
+                row,
+                person,
+                f"{FOLDERS[pending.kind]}/already",
+                known,
+                language=pending.language,
             )
         self._equip(pending, person, token)
         return self._letter(

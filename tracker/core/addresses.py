@@ -13,8 +13,19 @@ MAX_LENGTH = 254
 
 # Providers that deliver name+anything (and, for Gmail, n.a.m.e) to the same mailbox.
 _PLUS = frozenset(
-    "gmail.com googlemail.com outlook.com hotmail.com live.com icloud.com me.com fastmail.com "
-    "proton.me protonmail.com pm.me".split()
+    [
+        "gmail.com",
+        "googlemail.com",
+        "outlook.com",
+        "hotmail.com",
+        "live.com",
+        "icloud.com",
+        "me.com",
+        "fastmail.com",
+        "proton.me",
+        "protonmail.com",
+        "pm.me",
+    ]
 )
 _DOTS = frozenset({"gmail.com", "googlemail.com"})
 _SAME = {"googlemail.com": "gmail.com", "pm.me": "proton.me", "protonmail.com": "proton.me"}

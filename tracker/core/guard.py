@@ -79,6 +79,8 @@ def _refuse_foreign() -> None:
 def _is_ours(origin: str) -> bool:
     base = urlsplit(current_app.config["TRACKER"].base_url)
     allowed = {f"{base.scheme}://{base.netloc}"}
-    allowed |= {f"{base.scheme}://{host}" for host in current_app.config["TRACKER"].allowed_hosts}
+    allowed |= {
+        f"{base.scheme}://{host}" for host in current_app.config["TRACKER"].allowed_hosts
+    }
     allowed.add(f"{base.scheme}://{request.host}")
     return origin.lower() in {one.lower() for one in allowed}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
@@ -16,8 +17,8 @@ from werkzeug.exceptions import (
     HTTPException,
     InternalServerError,
     RequestEntityTooLarge,
-
 )
+from werkzeug.sansio.utils import host_is_trusted
 
 from tracker.core import languages
 from tracker.core.errors import Refused, TooMany
@@ -73,12 +74,26 @@ def init_app(app: Flask) -> None:
 
 
 def _refuse_nonsense() -> None:
-    """Refuse NUL bytes, invalid UTF-8, repeated single fields and too many of them."""
-    raw = request.environ.get("QUERY_STRING", "")
-    if "%00" in raw or "\x00" in request.path or "\ufffd" in request.path:
+    """Refuse foreign hosts, NUL bytes, invalid UTF-8, repeated single fields, too many fields."""
+    # Not Flask's TRUSTED_HOSTS: it leaves no way to build the links of the page that says so.
+    hosts = current_app.config["TRACKER"].allowed_hosts
+    if not host_is_trusted(request.environ.get("HTTP_HOST"), hosts):
+        raise BadRequest
+    _refuse_bytes(request.query_string)
+    if "\x00" in request.path or "\ufffd" in request.path:
         raise BadRequest
     if request.method in {"POST", "PUT", "PATCH"}:
         _refuse_bad_form()
+
+
+def _refuse_bytes(quoted: bytes) -> None:
+    """Refuse percent-encoded text that holds a NUL or is not UTF-8; Werkzeug lets both pass."""
+    try:
+        text = unquote_to_bytes(quoted).decode()
+    except UnicodeDecodeError:
+        raise BadRequest from None
+    if "\x00" in text:
+        raise BadRequest
 
 
 def _refuse_bad_form() -> None:
@@ -86,8 +101,11 @@ def _refuse_bad_form() -> None:
         raise RequestEntityTooLarge
     if request.mimetype == "application/x-www-form-urlencoded":
         body = request.get_data(cache=True, as_text=False, parse_form_data=False)
-        if len(body) > MAX_BODY or body.count(b"&") >= MAX_FIELDS:
+        # A body of unknown length is cut off at the limit without a word.
+        is_cut = request.content_length is None and len(body) >= MAX_BODY
+        if is_cut or body.count(b"&") >= MAX_FIELDS:
             raise RequestEntityTooLarge
+        _refuse_bytes(body)
     for name, values in request.form.lists():
         texts = [name, *values]
         if any("\x00" in text or "\ufffd" in text for text in texts):
@@ -113,7 +131,9 @@ def _headers(app: Flask, response: Response) -> Response:
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Cross-Origin-Embedder-Policy"] = "require-corp"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    headers["Permissions-Policy"] = "interest-cohort=(), camera=(), microphone=(), geolocation=()"
+    headers["Permissions-Policy"] = (
+        "interest-cohort=(), camera=(), microphone=(), geolocation=()"
+    )
     if settings.is_https:
         headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
     if request.endpoint != "static":
@@ -136,8 +156,6 @@ def _cache(app: Flask, response: Response) -> None:
 
 
 def _page(status: int, title: str, text: str) -> tuple[str, int]:
-    if getattr(g, "lang", None) is None:
-        g.lang = languages.preferred()
     page = render_template("errors/error.html", status=status, title=title, text=text)
     return page, status
 
@@ -154,7 +172,7 @@ def _words(status: int) -> tuple[str, str]:
         )
     if status == 410:
         return _("This link is no longer valid"), _(
-            "It was used already, or its time has run out. You can start again from the campaign."
+            "It was used already, or its time is over. You can start again from the campaign."
         )
     if status == 413:
         return _("That was too much at once"), _(
@@ -197,7 +215,7 @@ def _http_page(error: HTTPException) -> ResponseReturnValue:
 
 def _refused_page(error: Refused) -> ResponseReturnValue:
     title = _("Please wait a moment") if error.status == 429 else _("This cannot be done now")
-    page, status = _page(error.status, title, str(error.message))
+    page, status = _page(error.status, title, languages.told(error))
     response = Response(page, status, mimetype="text/html")
     if isinstance(error, TooMany):
         response.headers["Retry-After"] = str(error.retry_after)
@@ -227,8 +245,8 @@ def _database_page(error: OperationalError) -> ResponseReturnValue:
 def _unexpected_page(app: Flask, error: Exception) -> ResponseReturnValue:
     if app.testing and app.config.get("PROPAGATE_EXCEPTIONS"):
         raise error
-    app.logger.error("unexpected %s at %s", type(error).__name__, request.endpoint, exc_info=error)
+    app.logger.error(
+        "unexpected %s at %s", type(error).__name__, request.endpoint, exc_info=error
+    )
     db.session.rollback()
     return _http_page(InternalServerError())
-
-

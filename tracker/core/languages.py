@@ -7,14 +7,19 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from babel import Locale
-from flask import Flask, g, has_request_context, request, url_for
-from flask_babel import force_locale
+from flask import Flask, current_app, g, has_request_context, request, url_for
+from flask_babel import force_locale, gettext
 from werkzeug.routing import BaseConverter
+
+from tracker.core.errors import Refused
 
 LANGUAGES = {"en": "English", "es": "Español", "ar": "العربية"}
 """Code (BCP 47) and own name of every language the interface is complete in."""
 
 DEFAULT = "en"
+
+_LOCALES = {"en": "en_GB"}
+"""Locales for dates and numbers; bare English would write the month first."""
 
 CONTENT_LANGUAGES = tuple(LANGUAGES)
 """Languages a campaign may be written in."""
@@ -40,9 +45,19 @@ def current() -> str:
     return getattr(g, "lang", None) or DEFAULT
 
 
+def locale() -> str:
+    """Give the locale for dates, numbers and strings of what is being made."""
+    return _LOCALES.get(current(), current())
+
+
 def preferred() -> str:
     """Give the visitor's best language by ``Accept-Language``."""
-    return request.accept_languages.best_match(list(LANGUAGES), default=DEFAULT) or DEFAULT
+    for wanted, quality in request.accept_languages:
+        # Werkzeug's own match prefers "en" to "es-419"; a reader of the latter does not.
+        code = wanted.partition("-")[0].lower()
+        if quality and code in LANGUAGES:
+            return code
+    return DEFAULT
 
 
 def known(code: str | None) -> str:
@@ -61,10 +76,19 @@ def speaking(code: str) -> Iterator[None]:
     before = getattr(g, "lang", None)
     g.lang = known(code)
     try:
-        with force_locale(g.lang):
+        with force_locale(locale()):
             yield
     finally:
         g.lang = before
+
+
+def told(refused: Refused) -> str:
+    """Give a refusal's message in the language being spoken.
+
+    Pure modules mark their messages without translating them; it happens here.
+    """
+    message = refused.message
+    return str(gettext(message)) if isinstance(message, str) else str(message)
 
 
 def switch() -> list[LanguageLink]:
@@ -76,15 +100,22 @@ def switch() -> list[LanguageLink]:
         LanguageLink(
             code,
             name,
-            url_for(endpoint, **({**values, "lang": code} if endpoint == here else {"lang": code})),
+            url_for(
+                endpoint, **({**values, "lang": code} if endpoint == here else {"lang": code})
+            ),
             code == current(),
         )
         for code, name in LANGUAGES.items()
     ]
 
 
+def _of_path() -> str | None:
+    first = request.path.lstrip("/").partition("/")[0]
+    return first if first in LANGUAGES else None
+
+
 def _is_translated(endpoint: str) -> bool:
-    return bool(getattr(g, "lang", None)) and "." in endpoint
+    return current_app.url_map.is_endpoint_expecting(endpoint, "lang")
 
 
 def _has_get() -> bool:
@@ -97,7 +128,8 @@ def init_app(app: Flask) -> None:
 
     @app.url_value_preprocessor
     def pull(_endpoint: str | None, values: dict[str, Any] | None) -> None:
-        g.lang = (values or {}).pop("lang", None)
+        # An address that leads nowhere still says which language its reader speaks.
+        g.lang = (values or {}).pop("lang", None) or _of_path() or preferred()
 
     @app.url_defaults
     def push(endpoint: str, values: dict[str, Any]) -> None:

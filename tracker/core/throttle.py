@@ -34,7 +34,7 @@ class Throttle:
         self._key_until = time.monotonic() + KEY_LIFETIME
 
     def hit(self, limit: str, *, purpose: str, who: str) -> None:
-        """Count one try of ``who``; raise :class:`TooMany` above ``limit`` ("10 per minute")."""
+        """Count one try of ``who``; raise :class:`TooMany` above ``limit`` ("9 per hour")."""
         item = parse(limit)
         name = self._name(purpose, who)
         if not self._limiter.hit(item, name):

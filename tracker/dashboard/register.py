@@ -1,7 +1,19 @@
-"""Registers every module of the organisers' pages."""
+"""Registers every page of the organisers' room on its blueprint."""
 
 from __future__ import annotations
 
+from tracker.dashboard import (
+    alerts,
+    campaigns,
+    drafting,
+    endorsements,
+    mail,
+    signatures,
+    translations,
+    updates,
+)
 from tracker.dashboard.blueprint import bp
 
-__all__ = ["bp"]
+PAGES = (campaigns, drafting, translations, updates, alerts, endorsements, signatures, mail)
+
+__all__ = ["PAGES", "bp"]

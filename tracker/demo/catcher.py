@@ -79,7 +79,9 @@ async def catch(path: Path, host: str, port: int, *, stopping: asyncio.Event) ->
 
     def receiver() -> SMTP:
         # A name of its own: aiosmtpd asks the resolver otherwise.
-        return SMTP(keeper, hostname="localhost", ident="demo", data_size_limit=MAX_MAIL, loop=loop)
+        return SMTP(
+            keeper, hostname="localhost", ident="demo", data_size_limit=MAX_MAIL, loop=loop
+        )
 
     server = await loop.create_server(receiver, host, port)
     try:

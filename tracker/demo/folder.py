@@ -102,13 +102,17 @@ def read_or_make(folder: Path) -> Demo:
     return found
 
 
-def claim(folder: Path) -> None:
-    """Make the folder the demo's. Raises :class:`FolderRefused` where it holds something else."""
+def claim(folder: Path, *, fresh: bool = False) -> None:
+    """Make the folder the demo's, made when missing.
+
+    Raises :class:`FolderRefused` where it holds somebody else's data; with ``fresh``, which is
+    going to delete, where it holds anything at all that the demo did not make.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     marker = folder / MARKER
     if marker.exists():
         return
-    if any(_found(folder)):
+    if any(folder.iterdir() if fresh else _found(folder)):
         raise FolderRefused(
             f"{folder} holds data that the demo did not make, and is left alone. "
             "Name another folder in TRACKER_DATA."
@@ -118,13 +122,9 @@ def claim(folder: Path) -> None:
 
 def clear(folder: Path) -> None:
     """Delete what the demo made, and nothing else. Raises :class:`FolderRefused`."""
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return
     if not (folder / MARKER).exists():
-        raise FolderRefused(
-            f"{folder} was not made by the demo ({MARKER} is missing); nothing is deleted there."
-        )
-    for path in _found(folder):
+        raise FolderRefused(f"{folder} was not made by the demo; nothing is deleted there.")
+    for path in list(_found(folder)):
         path.unlink(missing_ok=True)
 
 

@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
-from typing import cast
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS mails (
@@ -75,7 +74,11 @@ class Letterbox:
     def after(self, last: int, *, limit: int, to: str = "") -> list[tuple[Mail, bytes]]:
         """Give the mails that came after the one numbered ``last``, oldest first, whole."""
         mails = self._mails(
-            "WHERE id > ? AND (? = '' OR recipient = ?) ORDER BY id LIMIT ?", last, to, to, limit
+            "WHERE id > ? AND (? = '' OR recipient = ?) ORDER BY id LIMIT ?",
+            last,
+            to,
+            to,
+            limit,
         )
         return [(mail, self.raw(mail.id) or b"") for mail in mails]
 
@@ -83,6 +86,12 @@ class Letterbox:
         """Give how many mails went to recipients containing ``to``."""
         query = "SELECT count(*) FROM mails WHERE ? = '' OR instr(recipient, ?)"
         return int(self._connection.execute(query, (to, to)).fetchone()[0])
+
+    def last(self) -> int:
+        """Give the number of the newest mail; 0 where there is none."""
+        return int(
+            self._connection.execute("SELECT coalesce(max(id), 0) FROM mails").fetchone()[0]
+        )
 
     def mail(self, number: int) -> Mail | None:
         """Give one mail."""
@@ -105,7 +114,7 @@ class Letterbox:
 
 def parsed(raw: bytes) -> EmailMessage:
     """Give a message with its headers decoded and its parts apart."""
-    return cast(EmailMessage, email.message_from_bytes(raw, policy=email.policy.default))
+    return email.message_from_bytes(raw, policy=email.policy.default)
 
 
 def _row(recipient: str, raw: bytes) -> tuple[str, str, str, str, bytes]:

@@ -91,9 +91,10 @@ def api_messages() -> ResponseReturnValue:
     to = request.args.get("to", "")
     limit = max(1, min(request.args.get("limit", MOST_AT_ONCE, type=int), MOST_AT_ONCE))
     with _letterbox() as letterbox:
-        found = letterbox.after(last, limit=limit, to=to)
+        newest, found = letterbox.last(), letterbox.after(last, limit=limit, to=to)
     messages = [{**asdict(mail), "raw": raw.decode("latin-1")} for mail, raw in found]
-    return {"messages": messages, "last": found[-1][0].id if found else last}
+    last = found[-1][0].id if found else last
+    return {"messages": messages, "last": last, "newest": newest}
 
 
 def healthz() -> ResponseReturnValue:

@@ -1,4 +1,4 @@
-"""The demo's three processes: site, worker, mail catcher. Started, watched and stopped by id."""
+"""The demo's three processes: site, worker, mail catcher; started, watched, stopped by id."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Company:
             self._await(step, lambda: _answers(demo.site + "/healthz"))
         with Step("Starting the worker") as step:
             worker = self._start("worker", [sys.executable, "-m", "tracker", "work"])
-            self._await(step, lambda: b"working" in worker.log.read_bytes())
+            self._await(step, lambda: b"ready" in worker.log.read_bytes())
 
     def pids(self) -> list[int]:
         """Give the ids of the processes."""
@@ -95,7 +95,7 @@ class Company:
         log = self.demo.folder / "log" / f"{name}.log"
         log.parent.mkdir(exist_ok=True, mode=0o700)
         with _opened(log) as file:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - our own modules
                 command,
                 env=_environment(self.demo),
                 stdin=subprocess.DEVNULL,

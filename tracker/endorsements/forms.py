@@ -52,8 +52,13 @@ class ParticularsForm(PublicForm):
 
     organisation = StringField(
         _l("Organisation"),
-        validators=[InputRequired(_l("Enter the name of the organisation.")), Clean(),
-                    too_long(160), MaxBytes(480), NoLinks()],
+        validators=[
+            InputRequired(_l("Enter the name of the organisation.")),
+            Clean(),
+            too_long(160),
+            MaxBytes(480),
+            NoLinks(),
+        ],
         render_kw={"autocomplete": "organization", "maxlength": 160},
     )
     level = ListedChoice(
@@ -80,7 +85,6 @@ class ParticularsForm(PublicForm):
         render_kw={"maxlength": 1000},
     )
 
-
     @property
     def entered(self) -> dict[str, Any]:
         """Give what was entered, ready to be sealed."""
@@ -94,14 +98,23 @@ class OfferForm(ParticularsForm):
     contact = StringField(
         _l("Your name"),
         description=_l("For the organisers only; kept sealed."),
-        validators=[InputRequired(_l("Enter your name.")), Clean(), too_long(60), MaxBytes(120),
-                    NoLinks()],
+        validators=[
+            InputRequired(_l("Enter your name.")),
+            Clean(),
+            too_long(60),
+            MaxBytes(120),
+            NoLinks(),
+        ],
         render_kw={"autocomplete": "name", "maxlength": 60},
     )
     email = EmailField(
         _l("E-mail address of the organisation"),
-        validators=[InputRequired(_l("Enter your e-mail address.")), Clean(), too_long(254),
-                    Address()],
+        validators=[
+            InputRequired(_l("Enter your e-mail address.")),
+            Clean(),
+            too_long(254),
+            Address(),
+        ],
         render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
     )
 

@@ -61,6 +61,8 @@ def suppress(address: str) -> None:
     key = Keystore(current_app.config["TRACKER"].keystore).site_key()
     with writing():
         services.suppress(
-            tags.tag(key, addresses.deliverable(address)), SuppressionReason.OPERATOR, until=None
+            tags.tag(key, addresses.deliverable(address)),
+            SuppressionReason.OPERATOR,
+            until=None,
         )
     click.echo("Done.")

@@ -77,7 +77,9 @@ class VerifiedConnection(Connection):
             self._drop()
             raise RelayTrouble(type(error).__name__) from error
 
-    def _transaction(self, host: smtplib.SMTP, raw: bytes, *, sender: str, recipient: str) -> None:
+    def _transaction(
+        self, host: smtplib.SMTP, raw: bytes, *, sender: str, recipient: str
+    ) -> None:
         code, _ = host.mail(sender)
         if code == 503:  # a transaction left open: begin anew once
             host.rset()

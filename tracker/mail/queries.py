@@ -29,7 +29,7 @@ def count_by_state(batch_id: int) -> dict[DeliveryState, int]:
         .where(Delivery.batch_id == batch_id)
         .group_by(Delivery.state)
     )
-    return {state: count for state, count in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def count_waiting() -> dict[str, int]:
@@ -39,4 +39,4 @@ def count_waiting() -> dict[str, int]:
         .where(Delivery.state == DeliveryState.QUEUED)
         .group_by(Delivery.kind)
     )
-    return {kind: count for kind, count in rows}
+    return {row[0]: row[1] for row in rows}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
+from tracker.core import languages
 from tracker.core.errors import Refused
 from tracker.extensions import writing
 from tracker.organisers import passwords, queries, services
@@ -24,7 +25,7 @@ def invite(email: str, name: str, admin: bool) -> None:
         with writing():
             services.invite(email, name=name or email, password_hash=hashed, is_admin=admin)
     except Refused as refused:
-        raise click.ClickException(str(refused.message)) from None
+        raise click.ClickException(languages.told(refused)) from None
     click.echo(f"One-time password for {email}: {password}")
 
 

@@ -33,10 +33,10 @@ def matches(password_hash: str | None, password: str) -> bool:
     with _AT_ONCE:
         try:
             # An unknown account verifies against a hash that nothing matches.
-            right = _HASHER.verify(password_hash or _NOBODY, _normal(password))
+            _HASHER.verify(password_hash or _NOBODY, _normal(password))
         except (VerificationError, InvalidHashError):
             return False
-    return right and password_hash is not None
+    return password_hash is not None
 
 
 def is_outdated(password_hash: str) -> bool:
@@ -50,7 +50,9 @@ def check_password(password: str) -> None:
     No rules of composition: length counts (NIST SP 800-63B-4).
     """
     if len(password) < MIN_LENGTH:
-        raise Refused(_l("Use at least %(min)d characters; a sentence is fine.", min=MIN_LENGTH))
+        raise Refused(
+            _l("Use at least %(min)d characters; a sentence is fine.", min=MIN_LENGTH)
+        )
     if len(password) > MAX_LENGTH:
         raise Refused(_l("Use at most %(max)d characters.", max=MAX_LENGTH))
     folded = password.casefold()

@@ -5,9 +5,10 @@ The cookie holds an opaque token and nothing else; what it means stands in the d
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, current_app, g, redirect, request, url_for
+from flask import Blueprint, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import update
+from werkzeug.wrappers import Response
 
 from tracker.core import clock, tokens
 from tracker.database import write_mode
@@ -48,7 +49,11 @@ def remember(response: Response, new: bytes) -> None:
 
 def forget(response: Response) -> None:
     """Take the cookie away."""
-    response.delete_cookie(cookie_name(), path="/", httponly=True, samesite="Lax")
+    # Without Secure, browsers do not let go of a cookie named __Host-.
+    is_https = current_app.config["TRACKER"].is_https
+    response.delete_cookie(
+        cookie_name(), path="/", secure=is_https, httponly=True, samesite="Lax"
+    )
 
 
 def guard(blueprint: Blueprint) -> None:

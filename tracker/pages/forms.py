@@ -18,7 +18,9 @@ class ShownForm(PublicForm):
     shows_name = YesNo(_l("May your name be shown on the campaign’s page?"))
     name = StringField(
         _l("Name to show"),
-        description=_l("Your name is sealed and cannot be read back, so type it again to show it."),
+        description=_l(
+            "Your name is sealed and cannot be read back, so type it again to show it."
+        ),
         validators=[Optional(), Clean(), too_long(100), MaxBytes(300), NoLinks()],
         render_kw={"autocomplete": "name", "maxlength": 100},
     )
@@ -53,7 +55,11 @@ class LinkForm(PublicForm):
 
     email = EmailField(
         _l("E-mail address"),
-        validators=[InputRequired(_l("Enter your e-mail address.")), Clean(), too_long(254),
-                    Address()],
+        validators=[
+            InputRequired(_l("Enter your e-mail address.")),
+            Clean(),
+            too_long(254),
+            Address(),
+        ],
         render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
     )

@@ -166,8 +166,14 @@ def _sum_words(campaign: Campaign) -> str | None:
     if found is None:
         return None
     free, whole = found
-    return ngettext("%(free)s of %(all)s free", "%(free)s of %(all)s free", whole,
-                    free=number(free), all=number(whole))
+    words_of_sum = ngettext(
+        "%(free)s of %(all)s free",
+        "%(free)s of %(all)s free",
+        whole,
+        free=number(free),
+        all=number(whole),
+    )
+    return str(words_of_sum)
 
 
 def _stamp(subject: Subject | None) -> Stamp:
@@ -184,18 +190,18 @@ def _stamp(subject: Subject | None) -> Stamp:
 def _days_label(campaign: Campaign, days: int) -> str:
     if campaigns.over_on(campaign) is not None:
         if campaign.kind is Kind.PERSON and all(s.status in FREE for s in campaign.subjects):
-            return ngettext("day until release", "days until release", days)
-        return ngettext("day until it was over", "days until it was over", days)
+            return str(ngettext("day until release", "days until release", days))
+        return str(ngettext("day until it was over", "days until it was over", days))
     if campaign.kind is Kind.PERSON:
         is_missing = any(s.status and s.status.value == "missing" for s in campaign.subjects)
         if is_missing:
-            return ngettext("day missing", "days missing", days)
-        return ngettext("day without freedom", "days without freedom", days)
+            return str(ngettext("day missing", "days missing", days))
+        return str(ngettext("day without freedom", "days without freedom", days))
     if campaign.kind is Kind.JUSTICE:
-        return ngettext("day without justice", "days without justice", days)
+        return str(ngettext("day without justice", "days without justice", days))
     if campaign.kind is Kind.DISPUTE:
-        return ngettext("day in dispute", "days in dispute", days)
-    return ngettext("day since it began", "days since it began", days)
+        return str(ngettext("day in dispute", "days in dispute", days))
+    return str(ngettext("day since it began", "days since it began", days))
 
 
 def _subject(subject: Subject, texts: Texts) -> SubjectShown:
@@ -264,12 +270,13 @@ def _comments(campaign: Campaign) -> list[dict[str, str]]:
 def _closed_label(campaign: Campaign) -> str | None:
     if campaign.closed_on is None:
         return None
-    return _("closed on %(date)s", date=format_date(campaign.closed_on, "long"))
+    return str(_("closed on %(date)s", date=format_date(campaign.closed_on, "long")))
 
 
 def _fallback_note(campaign: Campaign, texts: Texts) -> str | None:
     if texts.text("title", campaign.title).is_fallback:
-        return _("This campaign is not yet translated into your language. It is shown as written.")
+        note = _(
+            "This campaign is not yet translated into your language. It is shown as written."
+        )
+        return str(note)
     return None
-
-

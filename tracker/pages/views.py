@@ -209,7 +209,7 @@ def gone() -> ResponseReturnValue:
 def request_link(slug: str) -> ResponseReturnValue:
     """Mail the link to one's own page; the same answer for every address."""
     campaign = campaigns.published(slug) or abort(404)
-    form, status = LinkForm(), 200
+    form, status, headers = LinkForm(), 200, dict[str, str]()
     if form.validate_on_submit():
         try:
             limit = current_app.config["TRACKER"].sign_limit
@@ -222,8 +222,9 @@ def request_link(slug: str) -> ResponseReturnValue:
                     mail.queue(letter)
             return redirect(url_for("confirmations.check_inbox", slug=slug), 303)
         except TooMany as refused:
-            form.form_errors.append(str(refused.message))
+            form.form_errors.append(languages.told(refused))
             status = refused.status
+            headers["Retry-After"] = str(refused.retry_after)
     title = texts_of(campaign, languages.current()).text("title", campaign.title)
     page = render_template("pages/request_link.html", campaign=campaign, title=title, form=form)
-    return page, 422 if form.errors and status == 200 else status
+    return page, 422 if form.errors and status == 200 else status, headers

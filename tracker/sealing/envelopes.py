@@ -61,7 +61,7 @@ def open_sealed(private_key: bytes, envelope: bytes, *, context: str) -> dict[st
     box = SealedBox(PrivateKey(private_key))
     try:
         return _unpack(box.decrypt(_body(envelope)), context=context)
-    except (CryptoError, ValueError) as error:
+    except (CryptoError, ValueError, RecursionError) as error:
         raise CannotOpen("the envelope cannot be opened") from error
 
 
@@ -76,7 +76,7 @@ def unlock(secret: bytes, locked: bytes, *, context: str) -> dict[str, Any]:
     box = SecretBox(_derive(secret, context))
     try:
         return _unpack(box.decrypt(_body(locked)), context=context)
-    except (CryptoError, ValueError) as error:
+    except (CryptoError, ValueError, RecursionError) as error:
         raise CannotOpen("the lock cannot be opened") from error
 
 
@@ -104,7 +104,7 @@ def _unpack(packed: bytes, *, context: str) -> dict[str, Any]:
         str(read.get("c")).encode(), context.encode()
     ):
         raise CannotOpen("the envelope belongs to something else")
-    content = read["d"]
+    content = read.get("d")
     if not isinstance(content, dict):
         raise CannotOpen("the envelope holds something else")
     return content

@@ -58,7 +58,9 @@ class Keystore:
 
     def make_campaign(self, key_id: str) -> bytes:
         """Make the keys of one campaign, once, and give the public key."""
-        return bytes.fromhex(self._read_or_make(f"campaign-{key_id}", _campaign_content)["public"])
+        return bytes.fromhex(
+            self._read_or_make(f"campaign-{key_id}", _campaign_content)["public"]
+        )
 
     def campaign(self, key_id: str) -> CampaignKeys:
         """Give the keys of one campaign. Raises :class:`KeyMissing`."""
@@ -112,7 +114,9 @@ class Keystore:
 
     def _read_file(self, name: str) -> dict[str, Any]:
         try:
-            content = json.loads(self._epoch.decrypt((self.folder / f"{name}.key").read_bytes()))
+            content = json.loads(
+                self._epoch.decrypt((self.folder / f"{name}.key").read_bytes())
+            )
         except FileNotFoundError:
             raise KeyMissing(name) from None
         except (CryptoError, ValueError):

@@ -23,8 +23,13 @@ class ParticularsForm(PublicForm):
 
     name = StringField(
         _l("Your name"),
-        validators=[InputRequired(_l("Enter your name.")), Clean(), too_long(100), MaxBytes(300),
-                    NoLinks()],
+        validators=[
+            InputRequired(_l("Enter your name.")),
+            Clean(),
+            too_long(100),
+            MaxBytes(300),
+            NoLinks(),
+        ],
         render_kw={"autocomplete": "name", "maxlength": 100},
     )
     country = CountryField(_l("Country"))
@@ -40,7 +45,9 @@ class ParticularsForm(PublicForm):
     )
     comment = TextAreaField(
         _l("Comment"),
-        description=_l("Shown only if you agree to show your name, after the organisers have read it."),
+        description=_l(
+            "Shown only if you agree to show your name, after the organisers have read it."
+        ),
         validators=[Optional(), Clean(lines=True), too_long(500), MaxBytes(1800)],
         render_kw={"maxlength": 500},
     )
@@ -57,8 +64,12 @@ class SignForm(ParticularsForm):
 
     email = EmailField(
         _l("E-mail address"),
-        validators=[InputRequired(_l("Enter your e-mail address.")), Clean(), too_long(254),
-                    Address()],
+        validators=[
+            InputRequired(_l("Enter your e-mail address.")),
+            Clean(),
+            too_long(254),
+            Address(),
+        ],
         render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
     )
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import enum
 
-from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, UniqueConstraint
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tracker.database import UNORDERED, Model, Words, random_id
@@ -55,7 +63,10 @@ class CountChange(Model):
     """One signature more or less, not yet folded into the totals."""
 
     __tablename__ = "count_changes"
-    __table_args__ = (Index("ix_count_changes_sum", "campaign_id", "country", "delta"), UNORDERED)
+    __table_args__ = (
+        Index("ix_count_changes_sum", "campaign_id", "country", "delta"),
+        UNORDERED,
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=random_id)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))

@@ -18,10 +18,12 @@ def by_country(campaign_ids: Iterable[int]) -> dict[int, dict[str, int]]:
     """
     ids = list(campaign_ids)
     parts = union_all(
-        select(CountryTotal.campaign_id, CountryTotal.country, CountryTotal.total.label("n")).where(
-            CountryTotal.campaign_id.in_(ids)
-        ),
-        select(CountChange.campaign_id, CountChange.country, func.sum(CountChange.delta).label("n"))
+        select(
+            CountryTotal.campaign_id, CountryTotal.country, CountryTotal.total.label("n")
+        ).where(CountryTotal.campaign_id.in_(ids)),
+        select(
+            CountChange.campaign_id, CountChange.country, func.sum(CountChange.delta).label("n")
+        )
         .where(CountChange.campaign_id.in_(ids))
         .group_by(CountChange.campaign_id, CountChange.country),
     ).subquery()

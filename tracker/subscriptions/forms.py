@@ -21,8 +21,12 @@ class SubscribeForm(PublicForm):
 
     email = EmailField(
         _l("E-mail address"),
-        validators=[InputRequired(_l("Enter your e-mail address.")), Clean(), too_long(254),
-                    Address()],
+        validators=[
+            InputRequired(_l("Enter your e-mail address.")),
+            Clean(),
+            too_long(254),
+            Address(),
+        ],
         render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
     )
     scope = RadioField(

@@ -26,7 +26,9 @@ def id_by_tag(campaign_id: int, tag: bytes) -> int | None:
 def by_unsubscribe(token: bytes) -> Subscription | None:
     """Give the subscription that an unsubscribe link ends."""
     hashed = tokens.digest(token)
-    return db.session.scalar(select(Subscription).where(Subscription.unsubscribe_hash == hashed))
+    return db.session.scalar(
+        select(Subscription).where(Subscription.unsubscribe_hash == hashed)
+    )
 
 
 def by_manage(token: bytes) -> Subscription | None:

@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 from tracker.campaigns import services as campaign_services
 from tracker.campaigns.models import Campaign
 from tracker.campaigns.translations import texts_of
-from tracker.confirmations import queries as pendings
 from tracker.confirmations import intake
+from tracker.confirmations import queries as pendings
 from tracker.confirmations import services as confirmations
 from tracker.confirmations.models import Kind
 from tracker.core import guard, languages, tokens

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, Field, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Optional, ValidationError
 
 from tracker.campaigns import words
@@ -95,12 +96,12 @@ class UpdateForm(BaseForm):
     happened_on = Day(
         _l("Day it happened"),
         description=_l("Where the case is. For a month or a year, any day in it."),
-        validators=[DataRequired(_l("Enter the day it happened."))],
+        empty=_l("Enter the day it happened."),
     )
     happened_time = TimeOfDay(_l("Local time"), validators=[Optional()])
     precision = ListedChoice(
         _l("Known"),
-        choices=[(precision.value, word) for precision, word in PRECISIONS.items()],
+        choices=[SelectChoice(precision.value, word) for precision, word in PRECISIONS.items()],
         default=Precision.DAY.value,
     )
     is_approximate = BooleanField(_l("Say “about”: it is not certain when"))
@@ -156,17 +157,14 @@ class UpdateForm(BaseForm):
 
     def validate_happened_on(self, field: Field) -> None:
         """Refuse days to come: an update tells what happened."""
-        if field.data > self.today:
-            raise ValidationError(_l("This day is still to come."))
+        field.refuse_after(self.today)
 
     def validate_precision(self, field: Field) -> None:
         """Want time and precision to agree."""
         if field.data in _WITH_TIME and not self.happened_time.data:
             raise ValidationError(_l("Enter the local time, or choose “to the day”."))
         if field.data not in _WITH_TIME and self.happened_time.data:
-            raise ValidationError(
-                _l("With a time, choose “to the minute” or “to the hour”.")
-            )
+            raise ValidationError(_l("With a time, choose “to the minute” or “to the hour”."))
 
     def validate_sources(self, field: Field) -> None:
         """Keep the list short enough to be read."""
@@ -191,13 +189,18 @@ def update_form(subjects: Iterable[SubjectNow], *, today: dt.date) -> type[Updat
     fields: dict[str, Any] = {"subjects": listed, "today": today}
     for one in listed:
         fields[f"status_{one.id:x}"] = ListedChoice(
-            _l("New status of %(name)s", name=one.name), choices=_status_choices(one), default=""
+            _l("New status of %(name)s", name=one.name),
+            choices=_status_choices(one),
+            default="",
         )
         fields[f"certainty_{one.id:x}"] = ListedChoice(
             _l("How sure, for %(name)s", name=one.name),
             choices=[
-                ("", _l("How sure?")),
-                *((certainty.value, word) for certainty, word in words.CERTAINTY.items()),
+                SelectChoice("", _l("How sure?")),
+                *(
+                    SelectChoice(certainty.value, word)
+                    for certainty, word in words.CERTAINTY.items()
+                ),
             ],
             default="",
         )
@@ -205,11 +208,11 @@ def update_form(subjects: Iterable[SubjectNow], *, today: dt.date) -> type[Updat
     return made
 
 
-def _status_choices(one: SubjectNow) -> list[tuple[str, Any]]:
+def _status_choices(one: SubjectNow) -> list[SelectChoice]:
     possible = moves(one.kind, one.status)
-    choices = [("", _l("No change"))]
+    choices = [SelectChoice("", _l("No change"))]
     if one.status is not None and one.certainty is Certainty.REPORTED:
         label = _l("%(status)s – now confirmed", status=words.STATUS[one.status])
-        choices.append((one.status.value, label))
-    choices += [(status.value, words.STATUS[status]) for status in Status if status in possible]
-    return choices
+        choices.append(SelectChoice(one.status.value, label))
+    listed = [status for status in Status if status in possible]
+    return choices + [SelectChoice(status.value, words.STATUS[status]) for status in listed]

@@ -30,7 +30,9 @@ class Update(Happened, Model):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=random_id)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
-    author_id: Mapped[int | None] = mapped_column(ForeignKey("organisers.id", ondelete="SET NULL"))
+    author_id: Mapped[int | None] = mapped_column(
+        ForeignKey("organisers.id", ondelete="SET NULL")
+    )
     state: Mapped[UpdateState] = mapped_column(Words(UpdateState), default=UpdateState.DRAFT)
     headline: Mapped[str] = mapped_column(String(160))
     text: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,50 @@
+"""Keyed hashes: the same mailbox is recognised, and nothing else is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from tracker.sealing import tags
+
+KEY, OTHER = bytes(32), bytes([1]) * 32
+
+
+@pytest.mark.parametrize(
+    ("one", "same"),
+    [
+        ("sara@example.org", "SARA@Example.ORG"),
+        ("sara@example.org", " sara@example.org "),
+        ("sara@gmail.com", "s.a.r.a+petition@googlemail.com"),
+    ],
+)
+def test_one_mailbox_has_one_tag_however_it_is_written(one: str, same: str) -> None:
+    assert tags.tag(KEY, one) == tags.tag(KEY, same)
+
+
+def test_two_mailboxes_never_share_a_tag() -> None:
+    mailboxes = ["sara@example.org", "sarah@example.org", "sara@example.com", "s.ara@example.org"]
+    assert len({tags.tag(KEY, one) for one in mailboxes}) == len(mailboxes)
+
+
+def test_the_same_mailbox_has_nothing_in_common_under_two_campaigns() -> None:
+    assert tags.tag(KEY, "sara@example.org") != tags.tag(OTHER, "sara@example.org")
+
+
+def test_a_tag_a_cap_and_a_link_under_one_key_never_meet() -> None:
+    address = "sara@example.org"
+    made = {
+        tags.tag(KEY, address),
+        tags.capped(KEY, address, scope="all"),
+        tags.capped(KEY, address, scope="campaign 1"),
+        tags.link(KEY, purpose="manage", row=1),
+        tags.link(KEY, purpose="unsubscribe", row=1),
+        tags.link(KEY, purpose="manage", row=11),
+    }
+    assert len(made) == 6
+    assert {len(one) for one in made} == {32}
+
+
+def test_a_link_that_unsubscribes_cannot_be_turned_into_one_that_shows_the_page() -> None:
+    leaving = tags.link(KEY, purpose="unsubscribe", row=1)
+    assert leaving != tags.link(KEY, purpose="manage", row=1)
+    assert tags.link(KEY, purpose="a", row=11) != tags.link(KEY, purpose="a\x001", row=1)

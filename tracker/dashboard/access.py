@@ -1,0 +1,48 @@
+"""What an organiser may work on, and how what they do is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import abort, flash
+from flask_babel import gettext
+
+from tracker.campaigns import queries as campaigns
+from tracker.campaigns.models import Campaign
+from tracker.core.errors import Refused
+from tracker.extensions import db, writing
+from tracker.organisers import queries as organisers
+from tracker.organisers import session
+
+
+def campaign_or_404(slug: str, *, lock: bool = False) -> Campaign:
+    """Give a campaign the organiser may work on.
+
+    Somebody else's answers like one that does not exist. ``lock`` makes organisers who write
+    about the same campaign take turns.
+    """
+    campaign = campaigns.by_slug(slug)
+    if campaign is None or not organisers.may_edit(session.current(), campaign.id):
+        abort(404)
+    if lock:
+        # Signing refers to this row, too; a key-share lock does not keep it waiting.
+        db.session.refresh(campaign, with_for_update={"key_share": True})
+    return campaign
+
+
+def in_words(refused: Refused) -> str:
+    """Give what a rule said, in the reader's language."""
+    return str(gettext(str(refused.message)))
+
+
+@contextmanager
+def acting(done: str) -> Iterator[None]:
+    """Write inside; say ``done`` on the next page, or why it was refused."""
+    try:
+        with writing():
+            yield
+    except Refused as refused:
+        flash(in_words(refused), "error")
+    else:
+        flash(done, "good")

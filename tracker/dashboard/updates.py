@@ -1,0 +1,275 @@
+"""Write an update, look at it as readers will, publish it and tell supporters."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from typing import Any
+
+from flask import abort, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from tracker.alerts import queries as alert_queries
+from tracker.alerts import services as alerts
+from tracker.alerts.rendering import update_values
+from tracker.campaigns import words
+from tracker.campaigns.models import Campaign, State
+from tracker.campaigns.translations import texts_of, translate
+from tracker.core import clock, guard, tokens
+from tracker.core.errors import Refused
+from tracker.core.languages import CONTENT_LANGUAGES, LANGUAGES, direction, speaking
+from tracker.dashboard import access, translations
+from tracker.dashboard.alerts import alert_shown
+from tracker.dashboard.blueprint import ROW, bp
+from tracker.extensions import db, writing
+from tracker.mail.rendering import Letter, render
+from tracker.organisers import session
+from tracker.subscriptions import queries as subscriptions
+from tracker.updates import queries, services
+from tracker.updates.entries import Entry, entry_of
+from tracker.updates.forms import SubjectNow, UpdateForm, update_form
+from tracker.updates.models import Update, UpdateState
+from tracker.updates.services import PlannedChange
+
+PLACEHOLDER = "name@example.org"
+"""Stands in the preview where a supporter's address will be."""
+
+
+def update_or_404(campaign: Campaign, update_id: int) -> Update:
+    """Give one update of the campaign."""
+    return queries.by_id(campaign.id, update_id) or abort(404)
+
+
+# --- write ---------------------------------------------------------------------------------
+
+
+@bp.route("/campaigns/<slug>/updates/new", methods=["GET", "POST"])
+@guard.csrf_guarded
+def new_update(slug: str) -> ResponseReturnValue:
+    """Write an update; it is kept as a draft until it has been looked at."""
+    campaign = access.campaign_or_404(slug)
+    form = _form(campaign, {"happened_on": campaign.local_date(clock.now())})
+    if form.validate_on_submit():
+        author_id = session.current().id
+        try:
+            with writing():
+                campaign = access.campaign_or_404(slug, lock=True)
+                changes = _planned(campaign, form)
+                draft = services.write(
+                    campaign, author_id=author_id, changes=changes, **form.values
+                )
+                update_id = draft.id
+            return redirect(url_for(".update", slug=slug, update_id=update_id), 303)
+        except Refused as refused:
+            form.form_errors.append(access.in_words(refused))
+    return _form_page(access.campaign_or_404(slug), form)
+
+
+@bp.route(f"/campaigns/<slug>/updates/<{ROW}:update_id>/edit", methods=["GET", "POST"])
+@guard.csrf_guarded
+def edit_update(slug: str, update_id: int) -> ResponseReturnValue:
+    """Change a draft."""
+    campaign = access.campaign_or_404(slug)
+    draft = update_or_404(campaign, update_id)
+    if draft.state is not UpdateState.DRAFT:
+        flash(_("A published update cannot be rewritten."), "error")
+        return redirect(url_for(".update", slug=slug, update_id=update_id), 303)
+    form = _form(campaign, _stored(draft))
+    if form.validate_on_submit():
+        try:
+            with writing():
+                campaign = access.campaign_or_404(slug, lock=True)
+                draft = update_or_404(campaign, update_id)
+                services.rewrite(draft, changes=_planned(campaign, form), **form.values)
+            return redirect(url_for(".update", slug=slug, update_id=update_id), 303)
+        except Refused as refused:
+            form.form_errors.append(access.in_words(refused))
+    campaign = access.campaign_or_404(slug)
+    return _form_page(campaign, form, update_or_404(campaign, update_id))
+
+
+def _form(campaign: Campaign, data: dict[str, Any]) -> UpdateForm:
+    subjects = [
+        SubjectNow(one.id, one.name, campaign.kind, one.status, one.certainty)
+        for one in campaign.subjects
+    ]
+    return update_form(subjects, today=campaign.local_date(clock.now()))(data=data)
+
+
+def _stored(draft: Update) -> dict[str, Any]:
+    names = ("headline", "text", "sources", "happened_on", "happened_time", "is_approximate")
+    found = {name: getattr(draft, name) for name in names}
+    found |= {"precision": draft.precision.value, "alerts": "yes" if draft.alerts else "no"}
+    for change in draft.changes:
+        found[f"status_{change.subject_id:x}"] = change.new_status.value
+        found[f"certainty_{change.subject_id:x}"] = change.certainty.value
+    return found
+
+
+def _planned(campaign: Campaign, form: UpdateForm) -> list[PlannedChange]:
+    by_id = {subject.id: subject for subject in campaign.subjects}
+    return [
+        PlannedChange(by_id[one.subject_id], one.new_status, one.certainty)
+        for one in form.planned
+        if one.subject_id in by_id
+    ]
+
+
+def _form_page(
+    campaign: Campaign, form: UpdateForm, draft: Update | None = None
+) -> ResponseReturnValue:
+    page = render_template(
+        "dashboard/updates/edit_update.html",
+        campaign=campaign,
+        form=form,
+        draft=draft,
+        direction=direction,
+        words=words,
+    )
+    return page, 422 if form.errors else 200
+
+
+# --- look, publish, tell -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MailShown:
+    """The mail as one reader will get it."""
+
+    subject: str
+    text: str
+    language: str
+    dir: str
+
+
+@bp.get(f"/campaigns/<slug>/updates/<{ROW}:update_id>")
+def update(slug: str, update_id: int) -> ResponseReturnValue:
+    """Show an update as readers will see it, and how many will be told."""
+    campaign = access.campaign_or_404(slug)
+    found = update_or_404(campaign, update_id)
+    alert = alert_queries.by_update(update_id)
+    return render_template(
+        "dashboard/updates/update.html",
+        campaign=campaign,
+        update=found,
+        is_draft=found.state is UpdateState.DRAFT,
+        may_publish=campaign.state in {State.LIVE, State.CLOSED},
+        direction=direction,
+        seen=_digest(found),
+        entry=_entry(found, campaign.language),
+        words=words,
+        told=subscriptions.count_active(campaign.id, for_status_change=bool(found.changes)),
+        mail=_mail_shown(found, _language_wanted(campaign)),
+        mail_languages=LANGUAGES,
+        missing=_not_translated(campaign, found),
+        cancel_window=current_app.config["TRACKER"].cancel_window,
+        alert=alert_shown(alert) if alert is not None else None,
+    )
+
+
+def _language_wanted(campaign: Campaign) -> str:
+    wanted = request.args.get("language", "")
+    return wanted if wanted in LANGUAGES else campaign.language
+
+
+def _entry(found: Update, language: str) -> Entry:
+    with speaking(language):
+        return entry_of(found, texts_of(found.campaign, language))
+
+
+def _mail_shown(found: Update, language: str) -> MailShown:
+    """Render the mail by the worker's own means, to a placeholder, and read it back."""
+    letter = Letter(
+        to=PLACEHOLDER,
+        language=language,
+        template="alerts/update",
+        message_id="preview",
+        list_name=found.campaign.slug,
+        unsubscribe=tokens.to_text(secrets.token_bytes(tokens.TOKEN_BYTES)),
+        values=update_values(found, language),
+        is_bulk=True,
+    )
+    message = message_from_bytes(render(letter), policy=policy.default)
+    body = message.get_body(("plain",))
+    text = body.get_content() if body is not None else ""
+    return MailShown(str(message["Subject"]), text, language, direction(language))
+
+
+def _not_translated(campaign: Campaign, found: Update) -> list[translations.Progress]:
+    section = translations.section_of(found)
+    listed = [
+        translations.progress_of([section], texts_of(campaign, code))
+        for code in CONTENT_LANGUAGES
+        if code != campaign.language
+    ]
+    return [one for one in listed if one.missing or one.outdated]
+
+
+@bp.post(f"/campaigns/<slug>/updates/<{ROW}:update_id>/publish")
+@guard.csrf_guarded
+def publish_update(slug: str, update_id: int) -> ResponseReturnValue:
+    """Publish and tell, in one act; a second press finds it published and changes nothing."""
+    window = current_app.config["TRACKER"].cancel_window
+    try:
+        with writing():
+            campaign = access.campaign_or_404(slug, lock=True)
+            found = update_or_404(campaign, update_id)
+            _check_seen(found)
+            organiser_id = session.current().id
+            services.publish(found, by_id=organiser_id)
+            if found.alerts:
+                alerts.announce(found, by_id=organiser_id, cancel_window=window)
+                done = _("Published. Supporters will be told.")
+            else:
+                done = _("Published. Nobody is told by mail.")
+    except Refused as refused:
+        flash(access.in_words(refused), "error")
+        return redirect(url_for(".update", slug=slug, update_id=update_id), 303)
+    flash(done, "good")
+    return redirect(url_for(".campaign", slug=slug), 303)
+
+
+def _check_seen(found: Update) -> None:
+    """Refuse where the draft is no longer what the preview showed."""
+    if found.state is UpdateState.DRAFT and request.form.get("seen") != _digest(found):
+        raise Refused(_("The draft was changed meanwhile. Look at it once more."))
+
+
+def _digest(found: Update) -> str:
+    """Give a mark of everything that publishing makes public."""
+    parts = [getattr(found, name) for name in _PUBLIC]
+    parts += sorted(
+        (one.subject_id, one.new_status.value, one.certainty.value) for one in found.changes
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+_PUBLIC = (
+    "headline", "text", "sources", "alerts", "happened_on", "happened_time", "precision",
+    "is_approximate",
+)  # fmt: skip
+
+
+@bp.route(f"/campaigns/<slug>/updates/<{ROW}:update_id>/delete", methods=["GET", "POST"])
+@guard.csrf_guarded
+def delete_update(slug: str, update_id: int) -> ResponseReturnValue:
+    """Ask, then throw a draft away."""
+    campaign = access.campaign_or_404(slug)
+    found = update_or_404(campaign, update_id)
+    if request.method == "GET":
+        return render_template(
+            "dashboard/updates/delete_update.html", campaign=campaign, update=found
+        )
+    with access.acting(_("The draft is deleted.")):
+        campaign = access.campaign_or_404(slug, lock=True)
+        found = update_or_404(campaign, update_id)
+        if found.state is not UpdateState.DRAFT:
+            raise Refused(_("A published update cannot be deleted."))
+        blocks = {block.name: ("", "") for block in translations.section_of(found).blocks}
+        for code in CONTENT_LANGUAGES:
+            translate(campaign, code, blocks)
+        db.session.delete(found)
+    return redirect(url_for(".campaign", slug=slug), 303)
