@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tracker import paths
 from tracker.confirmations import views as confirmations
-from tracker.core import guard, http, languages, templating
+from tracker.core import guard, http, languages, logs, templating
 from tracker.dashboard import register as dashboard
 from tracker.database import check_durability, engine_options, prepare_engine
 from tracker.endorsements import views as endorsements
@@ -50,6 +50,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         static_url_path=f"/static/{digest}",
         instance_path=str(settings.data),
     )
+    app.logger.handlers[:] = [logs.handler()]
+    app.logger.propagate = False
     _configure(app, settings)
     _bind(app)
     for feature in FEATURES:

@@ -10,6 +10,7 @@ from flask import current_app
 from flask.cli import FlaskGroup, with_appcontext
 
 from tracker.app import create_app
+from tracker.core import logs
 from tracker.database import NotDurable
 from tracker.demo.commands import demo_cli
 from tracker.mail.commands import mail_cli
@@ -33,9 +34,11 @@ def tracker() -> None:
 @with_appcontext
 def work() -> None:
     """Send mail and keep house until stopped."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.INFO, handlers=[logs.handler()])
     forbid_core_dumps()
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # werkzeug's proxy
+    if not app.config["TRACKER"].mail_from:
+        raise SettingsError(["TRACKER_MAIL_FROM is missing: the worker needs a sender."])
     worker = Worker(app)
     with stop_on_signals(worker):
         worker.run()

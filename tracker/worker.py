@@ -46,6 +46,10 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 """Longest time a row waits for an idle worker to see it."""
 HOUSEKEEPING_SECONDS = 60.0
+HANG_UP_SECONDS = 10.0
+"""Idle time after which the connection to the mail server is closed."""
+FIGURES_SECONDS = 1.0
+"""How often the figures of a running alert are counted."""
 OUTBOX_KEY_LIFETIME = dt.timedelta(hours=1)
 """A new outbox key is made this often, so that old envelopes lose their key."""
 OUTBOX_KEY_GRACE = dt.timedelta(hours=2)
@@ -62,7 +66,8 @@ class Worker:
         self.keystore = Keystore(app.config["TRACKER"].keystore)
         owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.office = Office(owner, self._sources())
-        self._kept_house_at = 0.0
+        self._sent = 0
+        self._counted_at = self._kept_house_at = 0.0
 
     def _sources(self) -> dict[str, Source]:
         opener = Confirmations(
@@ -84,9 +89,14 @@ class Worker:
         """Work until told to stop; what is being sent is finished first."""
         with self.app.app_context():
             log.info("ready")
+            busy_at = time.monotonic()
             while not self.stopping.is_set():
-                if not self.turn():
-                    self.stopping.wait(POLL_SECONDS)
+                if self.turn():
+                    busy_at = time.monotonic()
+                    continue
+                if time.monotonic() - busy_at > HANG_UP_SECONDS:
+                    self.office.close()
+                self.stopping.wait(POLL_SECONDS)
             self.office.close()
 
     def turn(self) -> int:
@@ -99,7 +109,7 @@ class Worker:
             self._singles,
             self._bulk,
             fold_counts,
-            alerts.finish_alerts,
+            self._finish_alerts,
             self._keep_house,
         ):
             if self.stopping.is_set():
@@ -111,7 +121,15 @@ class Worker:
         return deliver_due(self.office, priority=Priority.SINGLE, stop=self.stopping.is_set)
 
     def _bulk(self) -> int:
-        return deliver_due(self.office, priority=Priority.BULK, stop=self.stopping.is_set)
+        self._sent = deliver_due(self.office, priority=Priority.BULK, stop=self.stopping.is_set)
+        return self._sent
+
+    def _finish_alerts(self) -> None:
+        """Count how far alerts are, but not after every window of a long one."""
+        if self._sent and time.monotonic() - self._counted_at < FIGURES_SECONDS:
+            return
+        self._counted_at = time.monotonic()
+        alerts.finish_alerts()
 
     # --- keys ------------------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ def test_from_a_draft_over_the_preview_to_an_alert_that_is_stopped_in_time(
     assert "Up to 2 people will be told" in page
     assert "Publish and tell up to 2 people" in page
     assert "<strong>night</strong>" in page
-    assert "not yet known → <b>released</b> (reported)" in page
+    assert "from “not yet known” to “released” (reported)" in page
     assert "name@example.org" not in page
     assert "He came home at **night**." in page  # the text part, as it is sent
     assert "Readers of Español get the original text" in page

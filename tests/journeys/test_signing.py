@@ -142,3 +142,9 @@ def test_language_follows_the_page_into_the_mail(
     [mail] = sink.mails
     assert "/ar/confirm/signature/" in mail.text
     assert 'dir="rtl"' in mail.html
+
+
+def test_a_name_of_blanks_is_no_name(client: FlaskClient, campaign: Campaign) -> None:
+    answer = sign(client, campaign.slug, Person(name=" \u00a0 "))
+    assert answer.status_code == 422
+    assert "Enter your name." in answer.text

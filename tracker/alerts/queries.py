@@ -23,24 +23,19 @@ def of_campaign(campaign_id: int) -> dict[int, Alert]:
     return {alert.update_id: alert for alert in rows}
 
 
-def next_to_expand() -> Alert | None:
+def next_to_expand(*, lock: bool = True) -> Alert | None:
     """Give an alert whose time has come and whose deliveries are not all written."""
     due = (Alert.state == AlertState.WAITING) & (Alert.not_before <= clock.now())
-    return db.session.scalar(
+    query = (
         select(Alert)
         .where(due | (Alert.state == AlertState.EXPANDING))
         .order_by(Alert.not_before)
         .limit(1)
-        .with_for_update(skip_locked=True)
     )
+    return db.session.scalar(query.with_for_update(skip_locked=True) if lock else query)
 
 
-def sending() -> list[Alert]:
+def sending(*, lock: bool = True) -> list[Alert]:
     """Give the alerts whose deliveries are all written and not all done."""
-    return list(
-        db.session.scalars(
-            select(Alert)
-            .where(Alert.state == AlertState.SENDING)
-            .with_for_update(skip_locked=True)
-        )
-    )
+    query = select(Alert).where(Alert.state == AlertState.SENDING)
+    return list(db.session.scalars(query.with_for_update(skip_locked=True) if lock else query))

@@ -36,6 +36,10 @@ def expand_next() -> bool:
     A page and the cursor are one transaction: killed anywhere, it goes on where it was, and
     nobody gets two, because a subscription has one delivery per alert.
     """
+    is_any = queries.next_to_expand(lock=False) is not None
+    db.session.rollback()
+    if not is_any:
+        return False
     with writing():
         alert = queries.next_to_expand()
         if alert is None:
@@ -70,6 +74,10 @@ def _row(alert: Alert, subscription_id: int) -> dict[str, Any]:
 
 def finish_alerts() -> None:
     """Write the exact figures down and forget who was written to."""
+    is_any = bool(queries.sending(lock=False))
+    db.session.rollback()
+    if not is_any:
+        return
     with writing():
         for alert in queries.sending():
             counts = mail_queries.count_by_state(alert.id)

@@ -13,7 +13,7 @@ from flask_wtf import FlaskForm
 from markupsafe import Markup, escape
 from wtforms import Field, Form, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, ValidationError
+from wtforms.validators import InputRequired, Length, StopValidation, ValidationError
 from wtforms.widgets import Select, html_params
 
 from tracker.core import addresses
@@ -73,6 +73,16 @@ def _is_control(char: str) -> bool:
 
 
 _BIDI_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class Filled(InputRequired):
+    """Want something other than blanks."""
+
+    def __call__(self, form: Form, field: Field) -> None:
+        """Raise, and stop, where there is nothing."""
+        if not (field.data or "").strip():
+            field.errors = []
+            raise StopValidation(self.message)
 
 
 class MaxBytes:

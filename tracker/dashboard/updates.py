@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 from flask import abort, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import format_timedelta
 from flask_babel import gettext as _
 
 from tracker.alerts import queries as alert_queries
@@ -165,9 +167,15 @@ def update(slug: str, update_id: int) -> ResponseReturnValue:
         mail=_mail_shown(found, _language_wanted(campaign)),
         mail_languages=LANGUAGES,
         missing=_not_translated(campaign, found),
-        cancel_window=current_app.config["TRACKER"].cancel_window,
+        wait=_wait(),
         alert=alert_shown(alert) if alert is not None else None,
     )
+
+
+def _wait() -> str:
+    """Give in words how long an alert can be stopped; empty where it cannot."""
+    seconds = current_app.config["TRACKER"].cancel_window
+    return str(format_timedelta(dt.timedelta(seconds=seconds), threshold=2)) if seconds else ""
 
 
 def _language_wanted(campaign: Campaign) -> str:

@@ -12,6 +12,8 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -71,21 +73,20 @@ class _QuietHandler(WSGIRequestHandler):
         """Say nothing."""
 
 
-async def catch(path: Path, host: str, port: int, *, stopping: asyncio.Event) -> None:
-    """Take mails until told to stop."""
+@asynccontextmanager
+async def catching(path: Path, host: str, port: int) -> AsyncIterator[None]:
+    """Take mails inside."""
     loop = asyncio.get_running_loop()
     keeper = Keeper(Letterbox(path))
     keeping = asyncio.create_task(keeper.keep())
 
     def receiver() -> SMTP:
-        # A name of its own: aiosmtpd asks the resolver otherwise.
-        return SMTP(
-            keeper, hostname="localhost", ident="demo", data_size_limit=MAX_MAIL, loop=loop
-        )
+        # Named, because aiosmtpd would ask the resolver for a name otherwise.
+        return SMTP(keeper, hostname="localhost", data_size_limit=MAX_MAIL, loop=loop)
 
     server = await loop.create_server(receiver, host, port)
     try:
-        await stopping.wait()
+        yield
     finally:
         server.close()
         keeping.cancel()
@@ -106,10 +107,12 @@ async def _run(path: Path, host: str, smtp_port: int, page_port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    pages = page_server(path, host, page_port)
-    threading.Thread(target=pages.serve_forever, daemon=True, name="pages").start()
-    await catch(path, host, smtp_port, stopping=stopping)
-    pages.shutdown()
+    # The pages come last: whoever sees them answer may send mail at once.
+    async with catching(path, host, smtp_port):
+        pages = page_server(path, host, page_port)
+        threading.Thread(target=pages.serve_forever, daemon=True, name="pages").start()
+        await stopping.wait()
+        pages.shutdown()
 
 
 def main(arguments: list[str]) -> int:

@@ -205,12 +205,14 @@ def _stoppable() -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise Stopped
 
-    for number in _SIGNALS:
-        signal.signal(number, stop)
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
     try:
         yield
     except Stopped:
         click.echo("\nStopped.")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from tracker.core.forms import (
     Address,
     Clean,
     CountryField,
+    Filled,
     ListedChoice,
     MaxBytes,
     NoLinks,
@@ -53,7 +54,7 @@ class ParticularsForm(PublicForm):
     organisation = StringField(
         _l("Organisation"),
         validators=[
-            InputRequired(_l("Enter the name of the organisation.")),
+            Filled(_l("Enter the name of the organisation.")),
             Clean(),
             too_long(160),
             MaxBytes(480),
@@ -99,7 +100,7 @@ class OfferForm(ParticularsForm):
         _l("Your name"),
         description=_l("For the organisers only; kept sealed."),
         validators=[
-            InputRequired(_l("Enter your name.")),
+            Filled(_l("Enter your name.")),
             Clean(),
             too_long(60),
             MaxBytes(120),
@@ -110,7 +111,7 @@ class OfferForm(ParticularsForm):
     email = EmailField(
         _l("E-mail address of the organisation"),
         validators=[
-            InputRequired(_l("Enter your e-mail address.")),
+            Filled(_l("Enter your e-mail address.")),
             Clean(),
             too_long(254),
             Address(),

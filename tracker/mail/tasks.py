@@ -18,7 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import current_app
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
+from sqlalchemy.exc import OperationalError
 
 from tracker.core import clock
 from tracker.extensions import db, writing
@@ -76,10 +77,13 @@ def deliver_due(office: Office, *, priority: Priority, stop: Callable[[], bool])
     """Send one window of due mails and give how many were dealt with."""
     if time.monotonic() < office.closed_until:
         return 0
-    with writing():
-        ids = _lease(office.owner, priority=priority, kinds=list(office.sources))
-    if not ids:
+    kinds = list(office.sources)
+    is_any = db.session.scalar(_due(priority, kinds).limit(1)) is not None
+    db.session.rollback()
+    if not is_any:
         return 0
+    with writing():
+        ids = _lease(office.owner, priority=priority, kinds=kinds)
     letters = _letters(office, ids)
     return _send_all(office, letters, stop=stop)
 
@@ -89,9 +93,9 @@ def _settings() -> Settings:
     return settings
 
 
-def _lease(owner: str, *, priority: Priority, kinds: list[str]) -> list[int]:
+def _due(priority: Priority, kinds: list[str]) -> Select[int]:
     moment = clock.now()
-    due = (
+    return (
         select(Delivery.id)
         .where(
             Delivery.state == DeliveryState.QUEUED,
@@ -101,11 +105,13 @@ def _lease(owner: str, *, priority: Priority, kinds: list[str]) -> list[int]:
             or_(Delivery.lease_until.is_(None), Delivery.lease_until < moment),
         )
         .order_by(Delivery.due_at)
-        .limit(WINDOW)
-        .with_for_update(skip_locked=True)
     )
+
+
+def _lease(owner: str, *, priority: Priority, kinds: list[str]) -> list[int]:
+    due = _due(priority, kinds).limit(WINDOW).with_for_update(skip_locked=True)
     ids = list(db.session.scalars(due))
-    until = moment + dt.timedelta(seconds=_settings().lease_seconds)
+    until = clock.now() + dt.timedelta(seconds=_settings().lease_seconds)
     if ids:
         db.session.execute(
             update(Delivery)
@@ -117,6 +123,21 @@ def _lease(owner: str, *, priority: Priority, kinds: list[str]) -> list[int]:
 
 
 def _letters(office: Office, ids: list[int]) -> list[tuple[int, Letter]]:
+    """Give the letters of a window; one that fails is put off alone, not with the others."""
+    try:
+        return _ask(office, ids)
+    except OperationalError:
+        _release(office.owner, ids)
+        raise
+    except Exception as error:  # noqa: BLE001 - one bad row must not stop all other mail
+        if len(ids) == 1:
+            log.error("delivery %s has no letter: %s", ids[0], type(error).__name__)
+            _retry(ids[0], office.owner)
+            return []
+    return [letter for one in ids for letter in _letters(office, [one])]
+
+
+def _ask(office: Office, ids: list[int]) -> list[tuple[int, Letter]]:
     """Ask the sources for the letters; drop what nobody is to be told any more."""
     ready: list[tuple[int, Letter]] = []
     with writing():

@@ -7,7 +7,16 @@ from wtforms import EmailField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Optional
 
-from tracker.core.forms import Address, Clean, MaxBytes, NoLinks, PublicForm, YesNo, too_long
+from tracker.core.forms import (
+    Address,
+    Clean,
+    Filled,
+    MaxBytes,
+    NoLinks,
+    PublicForm,
+    YesNo,
+    too_long,
+)
 from tracker.core.languages import LANGUAGES
 from tracker.subscriptions.forms import SCOPES
 
@@ -56,7 +65,7 @@ class LinkForm(PublicForm):
     email = EmailField(
         _l("E-mail address"),
         validators=[
-            InputRequired(_l("Enter your e-mail address.")),
+            Filled(_l("Enter your e-mail address.")),
             Clean(),
             too_long(254),
             Address(),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Optional
+from wtforms.validators import Optional
 
 from tracker.core.forms import (
     Address,
     Clean,
     CountryField,
+    Filled,
     MaxBytes,
     NoLinks,
     PublicForm,
@@ -18,19 +19,29 @@ from tracker.core.forms import (
 )
 
 
-class ParticularsForm(PublicForm):
-    """Who signs: shared by the first form and the confirmation, where it can be corrected."""
+class SignForm(PublicForm):
+    """The form on the campaign's page."""
 
     name = StringField(
         _l("Your name"),
         validators=[
-            InputRequired(_l("Enter your name.")),
+            Filled(_l("Enter your name.")),
             Clean(),
             too_long(100),
             MaxBytes(300),
             NoLinks(),
         ],
         render_kw={"autocomplete": "name", "maxlength": 100},
+    )
+    email = EmailField(
+        _l("E-mail address"),
+        validators=[
+            Filled(_l("Enter your e-mail address.")),
+            Clean(),
+            too_long(254),
+            Address(),
+        ],
+        render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
     )
     country = CountryField(_l("Country"))
     town = StringField(
@@ -59,23 +70,10 @@ class ParticularsForm(PublicForm):
         return {name: self[name].data or "" for name in names}
 
 
-class SignForm(ParticularsForm):
-    """The form on the campaign's page."""
+class ConfirmForm(SignForm):
+    """What was entered, to be corrected but for the address, and three questions."""
 
-    email = EmailField(
-        _l("E-mail address"),
-        validators=[
-            InputRequired(_l("Enter your e-mail address.")),
-            Clean(),
-            too_long(254),
-            Address(),
-        ],
-        render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
-    )
-
-
-class ConfirmForm(ParticularsForm):
-    """What was entered, and three questions that must be answered."""
+    email = None
 
     alerts = YesNo(_l("Shall we write to you when something happens?"))
     shows_name = YesNo(_l("May your name be shown on the campaign’s page?"))

@@ -7,7 +7,7 @@ from wtforms import EmailField, RadioField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from tracker.core.forms import Address, Clean, PublicForm, too_long
+from tracker.core.forms import Address, Clean, Filled, PublicForm, too_long
 from tracker.subscriptions.models import Scope
 
 SCOPES = [
@@ -22,7 +22,7 @@ class SubscribeForm(PublicForm):
     email = EmailField(
         _l("E-mail address"),
         validators=[
-            InputRequired(_l("Enter your e-mail address.")),
+            Filled(_l("Enter your e-mail address.")),
             Clean(),
             too_long(254),
             Address(),

@@ -1,0 +1,29 @@
+"""Logs without people in them: what looks like an address, a token or an IP is removed."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+_PEOPLE = re.compile(
+    r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"  # e-mail addresses
+    r"|\b[A-Za-z0-9_-]{43}\b"  # tokens of links
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # IPv4
+    r"|\b(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{0,4}\b",  # IPv6
+    re.IGNORECASE,
+)
+
+
+class ScrubbingFormatter(logging.Formatter):
+    """Formats a record, traceback included, and removes what could name somebody."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line without addresses and tokens."""
+        return _PEOPLE.sub("[removed]", super().format(record))
+
+
+def handler() -> logging.Handler:
+    """Give a handler that writes scrubbed lines to standard error."""
+    made = logging.StreamHandler()
+    made.setFormatter(ScrubbingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    return made
