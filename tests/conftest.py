@@ -147,11 +147,14 @@ def work(app: Flask, worker: Worker) -> Callable[[], None]:
 
 
 @pytest.fixture
-def campaign(given: Callable[..., Any], publish: Callable[[int], None]) -> Campaign:
+def campaign(app: Flask, given: Callable[..., Any], publish: Callable[[int], None]) -> Campaign:
     """A live campaign about one person."""
     made: Campaign = given(factories.a_campaign)
     publish(made.id)
-    return made
+    with app.app_context():
+        live = db.session.get_one(Campaign, made.id)
+        db.session.expunge(live)
+        return live
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
 
 from tracker.alerts import tasks as alerts
+from tracker.alerts.models import KIND as ALERT_KIND
 from tracker.campaigns import queries as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.confirmations import services as confirmations
@@ -82,7 +83,7 @@ class Worker:
         return {
             confirmations.LETTER_KIND: opener.letters,
             confirmations.LINK_KIND: opener.link_letters,
-            alerts.KIND: alerts.Alerts(self.keystore).letters,
+            ALERT_KIND: alerts.Alerts(self.keystore).letters,
         }
 
     def run(self) -> None:

@@ -184,6 +184,21 @@ def test_long_texts_in_any_script_fit(app: Flask, signed_in: FlaskClient) -> Non
     assert len(found(app, "free").appeal) == 6000
 
 
+def test_the_largest_form_is_below_the_limit_of_fields(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    values = {**FILLED, "subjects_shown": "20", "targets_shown": "8"}
+    for n in range(1, 21):
+        values |= {f"subject_{n}_name": f"Person {n}", f"subject_{n}_about": "x"}
+    for n in range(1, 9):
+        values |= {f"target_{n}_office": f"Office {n}", f"target_{n}_country": "PK"}
+        values |= {f"target_{n}_{part}": "" for part in ("name", "email", "post_address")}
+    answer = submit(signed_in, f"{ROOM}/new", values, content_type="multipart/form-data")
+    assert answer.status_code == 303
+    assert len(found(app, "free-amar-fayaz").subjects) == 20
+    assert signed_in.get(f"{PAGE}/updates/new").status_code == 200
+
+
 def test_editing_a_published_campaign_keeps_its_address_and_its_people(
     app: Flask, signed_in: FlaskClient, live: Campaign, given: Callable[..., Any]
 ) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -22,18 +21,6 @@ from tracker.extensions import db
 from tracker.updates.models import Update, UpdateState
 
 PAGE = "/en/organise/campaigns/amar-fayaz"
-
-
-@pytest.fixture
-def window(app: Flask) -> Iterator[Callable[[int], None]]:
-    """Set how long an alert waits."""
-    before = app.config["TRACKER"]
-
-    def change(seconds: int) -> None:
-        app.config["TRACKER"] = replace(before, cancel_window=seconds)
-
-    yield change
-    app.config["TRACKER"] = before
 
 
 @pytest.fixture

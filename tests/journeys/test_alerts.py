@@ -15,6 +15,7 @@ from tests.support.sink import Sink
 from tracker.alerts import queries as alerts
 from tracker.alerts import services as alerting
 from tracker.alerts.models import Alert, AlertState
+from tracker.campaigns import services as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.campaigns.status import Status
 from tracker.campaigns.translations import translate
@@ -185,3 +186,24 @@ def test_the_campaign_page_shows_status_days_and_timeline(
     assert "missing" in page
     assert "Taken at night" in page
     assert "<strong>3</strong>" in page, "days since, in large figures"
+
+
+def test_a_paused_campaign_holds_its_alerts_until_it_goes_on(
+    app: Flask,
+    campaign: Campaign,
+    signed_by: Callable[..., str],
+    announce: Callable[..., Update],
+    work: Callable[[], None],
+    sink: Sink,
+) -> None:
+    signed_by("sara@example.org")
+    sink.clear()
+    announce()
+    with app.app_context(), writing():
+        campaigns.pause(db.session.get_one(Campaign, campaign.id))
+    work()
+    assert sink.mails == []
+    with app.app_context(), writing():
+        campaigns.publish(db.session.get_one(Campaign, campaign.id))
+    work()
+    assert len(sink.mails) == 1

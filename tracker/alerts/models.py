@@ -11,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from tracker.database import Model, Words, random_id
 from tracker.updates.models import Update
 
+KIND = "alert"
+"""Kind of the deliveries that tell an update."""
+
 
 class AlertState(enum.Enum):
     """How far an alert has come."""

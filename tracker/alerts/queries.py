@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from tracker.alerts.models import Alert, AlertState
+from tracker.campaigns.models import PUBLIC, Campaign
 from tracker.core import clock
 from tracker.extensions import db
 
@@ -28,11 +29,14 @@ def next_to_expand(*, lock: bool = True) -> Alert | None:
     due = (Alert.state == AlertState.WAITING) & (Alert.not_before <= clock.now())
     query = (
         select(Alert)
-        .where(due | (Alert.state == AlertState.EXPANDING))
+        .join(Campaign, Campaign.id == Alert.campaign_id)
+        .where(due | (Alert.state == AlertState.EXPANDING), Campaign.state.in_(PUBLIC))
         .order_by(Alert.not_before)
         .limit(1)
     )
-    return db.session.scalar(query.with_for_update(skip_locked=True) if lock else query)
+    return db.session.scalar(
+        query.with_for_update(of=Alert, skip_locked=True) if lock else query
+    )
 
 
 def sending(*, lock: bool = True) -> list[Alert]:

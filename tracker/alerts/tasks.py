@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, insert
 
 from tracker.alerts import queries
-from tracker.alerts.models import Alert, AlertState
+from tracker.alerts.models import KIND, Alert, AlertState
 from tracker.alerts.rendering import update_values
 from tracker.campaigns.models import Campaign
 from tracker.core import clock, tokens
@@ -25,7 +25,6 @@ from tracker.subscriptions.models import Subscription
 
 log = logging.getLogger(__name__)
 
-KIND = "alert"
 PAGE = 1000
 """Deliveries written in one transaction."""
 
@@ -99,7 +98,10 @@ class Alerts:
         self.keystore = keystore
 
     def letters(self, rows: Sequence[Delivery]) -> dict[int, Letter | None]:
-        """Give the letters of those who are still subscribed, read at this moment."""
+        """Give the letters of those who are still subscribed, read at this moment.
+
+        While a campaign is paused its alerts are held.
+        """
         found: dict[int, Letter | None] = {}
         active = subscriptions.by_ids([row.recipient_id or 0 for row in rows])
         values: dict[tuple[int, str], dict[str, Any]] = {}
@@ -109,6 +111,8 @@ class Alerts:
             if subscription is None or alert is None:
                 found[row.id] = None
                 continue
+            if not alert.update.campaign.is_public:
+                continue  # paused for somebody's safety: held until it goes on
             try:
                 found[row.id] = self._letter(row, alert, subscription, values)
             except KeyMissing:

@@ -32,6 +32,10 @@ class State(enum.Enum):
     ARCHIVED = "archived"
 
 
+PUBLIC = (State.LIVE, State.CLOSED, State.ARCHIVED)
+"""States in which everybody sees the page; a paused one is hidden for safety."""
+
+
 class Outcome(enum.Enum):
     """How a closed campaign ended."""
 
@@ -96,8 +100,8 @@ class Campaign(Model):
 
     @property
     def is_public(self) -> bool:
-        """Say whether the page is shown to everybody; a paused one is hidden for safety."""
-        return self.state in {State.LIVE, State.CLOSED, State.ARCHIVED}
+        """Say whether the page is shown to everybody."""
+        return self.state in PUBLIC
 
     def local_date(self, moment: dt.datetime) -> dt.date:
         """Give the date of a moment where the case happens."""

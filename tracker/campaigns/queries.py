@@ -8,12 +8,10 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from tracker.campaigns.models import Campaign, State, StatusChange, Subject
+from tracker.campaigns.models import PUBLIC, Campaign, StatusChange, Subject
 from tracker.campaigns.status import FREE, OVER, Kind
 from tracker.core import clock
 from tracker.extensions import db
-
-_PUBLIC = (State.LIVE, State.CLOSED, State.ARCHIVED)
 
 
 def by_slug(slug: str) -> Campaign | None:
@@ -32,7 +30,7 @@ def listed() -> list[Campaign]:
     return list(
         db.session.scalars(
             select(Campaign)
-            .where(Campaign.state.in_(_PUBLIC))
+            .where(Campaign.state.in_(PUBLIC))
             .options(selectinload(Campaign.subjects))
             .order_by(Campaign.opened_on.desc(), Campaign.slug)
         )

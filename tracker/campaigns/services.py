@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -53,6 +54,15 @@ def edit(campaign: Campaign, **values: Any) -> None:
     for name, value in values.items():
         if name in EDITABLE:
             setattr(campaign, name, value)
+
+
+def rename_subjects(campaign: Campaign, names: dict[int, str]) -> None:
+    """Correct names by subject id, so that a misspelt one keeps its status and history."""
+    taken = {subject.name for subject in campaign.subjects}
+    for subject in campaign.subjects:
+        name = names.get(subject.id)
+        if name and name not in taken:
+            subject.name = name
 
 
 def set_subjects(campaign: Campaign, names: list[tuple[str, str]]) -> None:
@@ -156,4 +166,5 @@ def shown_goal(goal: int, count: int, *, is_open: bool) -> int:
 
 def slug_of(title: str) -> str:
     """Give an address made from a title: lower-case ASCII letters, digits and hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:80]
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-")

@@ -144,16 +144,8 @@ def _store(campaign: Campaign | None, form: CampaignForm, values: dict[str, Any]
         organisers.assign(session.current(), campaign.id, Role.OWNER)
     else:
         services.edit(campaign, **values)
-    _rename(campaign, form)
+    typed = [row.name.data for row in form.subject_rows]
+    services.rename_subjects(campaign, dict(zip(form.known_subjects, typed, strict=False)))
     services.set_subjects(campaign, form.subjects)
     services.set_targets(campaign, form.targets)
     return campaign.slug
-
-
-def _rename(campaign: Campaign, form: CampaignForm) -> None:
-    """Give subjects their corrected names first: the service knows them by name."""
-    by_id = {subject.id: subject for subject in campaign.subjects}
-    for subject_id, row in zip(form.known_subjects, form.subject_rows, strict=False):
-        subject, name = by_id.get(subject_id), row.name.data
-        if subject and name and all(one.name != name for one in campaign.subjects):
-            subject.name = name

@@ -8,6 +8,7 @@ from flask import render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 
+from tracker.alerts.models import KIND
 from tracker.confirmations.services import LETTER_KIND, LINK_KIND
 from tracker.dashboard import queries
 from tracker.dashboard.alerts import alert_shown
@@ -16,13 +17,11 @@ from tracker.mail import queries as mail_queries
 from tracker.organisers import session
 
 SHOWN = 100
-ALERT_KIND = "alert"
-"""As the worker's ``alerts.tasks`` names it; the web process may not import that module."""
 
 KINDS: dict[str, Any] = {
     LETTER_KIND: _l("Confirmations and answers to forms"),
     LINK_KIND: _l("Links to one’s own page"),
-    ALERT_KIND: _l("Alerts"),
+    KIND: _l("Alerts"),
 }
 
 

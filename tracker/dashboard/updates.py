@@ -26,7 +26,7 @@ from tracker.core.languages import CONTENT_LANGUAGES, LANGUAGES, direction, spea
 from tracker.dashboard import access, translations
 from tracker.dashboard.alerts import alert_shown
 from tracker.dashboard.blueprint import ROW, bp
-from tracker.extensions import db, writing
+from tracker.extensions import writing
 from tracker.mail.rendering import Letter, render
 from tracker.organisers import session
 from tracker.subscriptions import queries as subscriptions
@@ -274,10 +274,8 @@ def delete_update(slug: str, update_id: int) -> ResponseReturnValue:
     with access.acting(_("The draft is deleted.")):
         campaign = access.campaign_or_404(slug, lock=True)
         found = update_or_404(campaign, update_id)
-        if found.state is not UpdateState.DRAFT:
-            raise Refused(_("A published update cannot be deleted."))
+        services.discard(found)
         blocks = {block.name: ("", "") for block in translations.section_of(found).blocks}
         for code in CONTENT_LANGUAGES:
             translate(campaign, code, blocks)
-        db.session.delete(found)
     return redirect(url_for(".campaign", slug=slug), 303)

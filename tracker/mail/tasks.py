@@ -22,6 +22,7 @@ from sqlalchemy import Select, or_, select, update
 from sqlalchemy.exc import OperationalError
 
 from tracker.core import clock
+from tracker.database import DatabaseBusy
 from tracker.extensions import db, writing
 from tracker.mail.connection import (
     PermanentFailure,
@@ -84,8 +85,9 @@ def deliver_due(office: Office, *, priority: Priority, stop: Callable[[], bool])
         return 0
     with writing():
         ids = _lease(office.owner, priority=priority, kinds=kinds)
-    letters = _letters(office, ids)
-    return _send_all(office, letters, stop=stop)
+    # In the order of the lease: who waits longest goes first, a mail that made trouble last.
+    letters = sorted(_letters(office, ids), key=lambda letter: ids.index(letter[0]))
+    return len(ids) - len(letters) + _send_all(office, letters, stop=stop)
 
 
 def _settings() -> Settings:
@@ -123,22 +125,20 @@ def _lease(owner: str, *, priority: Priority, kinds: list[str]) -> list[int]:
 
 
 def _letters(office: Office, ids: list[int]) -> list[tuple[int, Letter]]:
-    """Give the letters of a window; one that fails is put off alone, not with the others."""
+    """Ask the sources for the letters; drop what nobody is to be told any more."""
     try:
-        return _ask(office, ids)
-    except OperationalError:
-        _release(office.owner, ids)
+        return _written(office, ids)
+    except (DatabaseBusy, OperationalError):
         raise
     except Exception as error:  # noqa: BLE001 - one bad row must not stop all other mail
         if len(ids) == 1:
-            log.error("delivery %s has no letter: %s", ids[0], type(error).__name__)
+            log.error("delivery %s cannot be read: %s", ids[0], type(error).__name__)
             _retry(ids[0], office.owner)
             return []
-    return [letter for one in ids for letter in _letters(office, [one])]
+        return [letter for one in ids for letter in _letters(office, [one])]
 
 
-def _ask(office: Office, ids: list[int]) -> list[tuple[int, Letter]]:
-    """Ask the sources for the letters; drop what nobody is to be told any more."""
+def _written(office: Office, ids: list[int]) -> list[tuple[int, Letter]]:
     ready: list[tuple[int, Letter]] = []
     with writing():
         rows = db.session.scalars(select(Delivery).where(Delivery.id.in_(ids))).all()
@@ -168,7 +168,7 @@ def _send_all(
             _send_one(office, delivery_id, letter)
         except RelayTrouble as trouble:
             _relay_failed(office, trouble)
-            _release(office.owner, [one for one, _ in letters[position:]])
+            _release(office.owner, [one for one, _ in letters[position:]], last=delivery_id)
             break
         done += 1
     return done
@@ -257,12 +257,17 @@ def _put_off(row: Delivery, *, seconds: int) -> None:
     row.lease_owner = row.lease_until = None
 
 
-def _release(owner: str, ids: list[int]) -> None:
+def _release(owner: str, ids: list[int], *, last: int | None = None) -> None:
+    """Give leased mails back; ``last`` goes behind all others, in case it is the trouble."""
     with writing():
+        ours = update(Delivery).where(Delivery.id.in_(ids), Delivery.lease_owner == owner)
         db.session.execute(
-            update(Delivery)
-            .where(Delivery.id.in_(ids), Delivery.lease_owner == owner)
-            .where(Delivery.state == DeliveryState.QUEUED)
+            ours.where(Delivery.id == last)
+            .values(due_at=clock.now())
+            .execution_options(synchronize_session=False)
+        )
+        db.session.execute(
+            ours.where(Delivery.state == DeliveryState.QUEUED)
             .values(lease_owner=None, lease_until=None)
             .execution_options(synchronize_session=False)
         )

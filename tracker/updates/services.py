@@ -53,6 +53,13 @@ def rewrite(update: Update, *, changes: list[PlannedChange], **values: Any) -> N
     db.session.flush()
 
 
+def discard(update: Update) -> None:
+    """Delete a draft. Raises ``Refused`` once it is published: what was said stays said."""
+    if update.state is not UpdateState.DRAFT:
+        raise Refused(_l("A published update cannot be deleted."))
+    db.session.delete(update)
+
+
 def publish(update: Update, *, by_id: int | None, moment: dt.datetime | None = None) -> None:
     """Put an update on the page and make its status changes. Raises ``Refused``.
 

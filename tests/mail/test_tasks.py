@@ -1,0 +1,508 @@
+"""The outbox: nobody is forgotten, nobody is pestered, and one bad mail stops no other."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from nacl.public import PublicKey, SealedBox
+
+from tests.conftest import Person, sign
+from tests.support import factories
+from tests.support.sink import Mail, Sink, free_port
+from tests.support.supporters import subscribe
+from tracker.alerts import services as alerting
+from tracker.alerts.models import Alert, AlertState
+from tracker.campaigns.models import Campaign
+from tracker.confirmations.models import Kind, Pending
+from tracker.confirmations.services import LETTER_KIND
+from tracker.core import clock, tokens
+from tracker.extensions import db, writing
+from tracker.mail import services as mail
+from tracker.mail import tasks
+from tracker.mail.models import Delivery, DeliveryState
+from tracker.sealing import envelopes
+from tracker.worker import Worker
+
+SARA = "sara@example.org"
+Work = Callable[[], None]
+
+
+@pytest.fixture
+def announce(app: Flask, campaign: Campaign) -> Callable[..., int]:
+    """Organisers publish an update that alerts at once; gives the id of its alert."""
+
+    def run() -> int:
+        with app.app_context(), writing():
+            found = db.session.get_one(Campaign, campaign.id)
+            update = factories.an_update(found, alerts=True)
+            alert = alerting.announce(update, by_id=None, cancel_window=0)
+            db.session.flush()
+            return alert.id
+
+    return run
+
+
+def waiting(app: Flask) -> list[Delivery]:
+    with app.app_context():
+        rows = list(db.session.query(Delivery).filter_by(state=DeliveryState.QUEUED))
+        db.session.expunge_all()
+        return rows
+
+
+def alert_of(app: Flask, alert_id: int) -> Alert:
+    with app.app_context():
+        alert = db.session.get_one(Alert, alert_id)
+        db.session.expunge(alert)
+        return alert
+
+
+def people(count: int, name: str = "person") -> list[str]:
+    return [f"{name}{number}@example.org" for number in range(count)]
+
+
+@pytest.fixture
+def travel() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(dt.datetime.now(dt.UTC), tick=True) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def relay_at(
+    app: Flask, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[int], None]:
+    """Let the mail server be at another port from now on."""
+
+    def move(port: int) -> None:
+        settings = dataclasses.replace(app.config["TRACKER"], smtp_port=port)
+        monkeypatch.setitem(app.config, "TRACKER", settings)
+        worker.office.closed_until = 0.0
+        with app.app_context():
+            worker.office.close()
+
+    return move
+
+
+# --- what the server answers -------------------------------------------------------------------
+
+
+def test_a_mail_refused_for_now_is_tried_again_in_growing_steps_and_given_up_after_three_days(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    sink: Sink,
+    travel: time_machine.Traveller,
+) -> None:
+    started = clock.now()
+    sign(client, campaign.slug)
+    sink.refuse_rcpt[SARA] = "450 4.2.1 come back later"
+    steps = []
+    work()
+    while rows := waiting(app):
+        [row] = rows
+        steps.append((row.due_at - clock.now()).total_seconds() / 60)
+        assert row.attempts == len(steps)
+        travel.move_to(row.due_at + dt.timedelta(seconds=1))
+        work()
+    for step, minutes in zip(steps, (5, 15, 45, 120, 360, 720, 1440), strict=False):
+        assert 0.8 * minutes - 0.1 <= step <= 1.2 * minutes + 0.1
+    assert 6 <= len(steps) <= 9
+    days = (clock.now() - started) / dt.timedelta(days=1)
+    assert 1.5 < days <= 3
+    sink.refuse_rcpt.clear()
+    travel.shift(dt.timedelta(days=1))
+    work()
+    assert sink.mails == []
+
+
+def test_waiting_times_are_spread_so_that_not_all_come_back_at_once(
+    app: Flask, client: FlaskClient, campaign: Campaign, work: Work, sink: Sink
+) -> None:
+    addresses = people(12)
+    for address in addresses:
+        sink.refuse_rcpt[address] = "451 greylisted"
+        sign(client, campaign.slug, Person(email=address))
+    work()
+    minutes = [(row.due_at - clock.now()).total_seconds() / 60 for row in waiting(app)]
+    assert len(minutes) == 12
+    assert max(minutes) - min(minutes) > 0.3
+
+
+def test_a_greylisted_mail_arrives_at_the_second_try(
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    sink: Sink,
+    travel: time_machine.Traveller,
+) -> None:
+    sign(client, campaign.slug)
+    sink.refuse_data[SARA] = "451 4.7.1 greylisted"
+    work()
+    sink.refuse_data.clear()
+    travel.shift(dt.timedelta(minutes=3))
+    work()
+    assert sink.mails == [], "not before its time"
+    travel.shift(dt.timedelta(minutes=4))
+    work()
+    assert len(sink.to(SARA)) == 1
+
+
+@pytest.mark.parametrize("stage", ["refuse_rcpt", "refuse_data"])
+def test_a_mail_refused_for_ever_is_never_tried_again(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    sink: Sink,
+    travel: time_machine.Traveller,
+    stage: str,
+) -> None:
+    sign(client, campaign.slug)
+    getattr(sink, stage)[SARA] = "550 5.1.1 no such person"
+    work()
+    assert waiting(app) == []
+    getattr(sink, stage).clear()
+    travel.shift(dt.timedelta(days=2))
+    work()
+    assert sink.mails == []
+
+
+def test_an_alert_counts_whom_it_did_not_reach(
+    app: Flask, campaign: Campaign, announce: Callable[[], int], work: Work, sink: Sink
+) -> None:
+    subscribe(app, campaign.id, people(5))
+    sink.refuse_rcpt["person3@example.org"] = "550 gone"
+    alert = alert_of(app, announce())
+    work()
+    alert = alert_of(app, alert.id)
+    assert alert.state is AlertState.DONE
+    assert (alert.queued, alert.sent, alert.failed, alert.skipped) == (5, 4, 1, 0)
+
+
+# --- the server fails --------------------------------------------------------------------------
+
+
+def test_while_the_mail_server_is_down_nothing_is_lost_and_no_try_is_counted(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    work: Work,
+    sink: Sink,
+    relay_at: Callable[[int], None],
+) -> None:
+    addresses = people(3)
+    for address in addresses:
+        sign(client, campaign.slug, Person(email=address))
+    relay_at(free_port())
+    for _ in range(3):
+        worker.office.closed_until = 0.0
+        work()
+    rows = waiting(app)
+    assert len(rows) == 3
+    assert {(row.attempts, row.lease_owner, row.lease_until) for row in rows} == {(0, None, None)}
+    relay_at(sink.port)
+    work()
+    assert sorted(mail.to for mail in sink.mails) == sorted(addresses)
+
+
+def test_a_server_that_failed_is_left_alone_for_longer_and_longer(
+    app: Flask, client: FlaskClient, campaign: Campaign, worker: Worker, relay_at: Any
+) -> None:
+    sign(client, campaign.slug)
+    relay_at(free_port())
+    pauses = []
+    with app.app_context():
+        for _ in range(6):
+            before = tasks.time.monotonic()
+            worker.office.closed_until = 0.0
+            worker._singles()
+            pauses.append(round(worker.office.closed_until - before))
+            assert worker._singles() == 0
+    assert pauses == [1, 2, 5, 15, 60, 60]
+
+
+def test_a_mail_that_was_taken_but_not_acknowledged_comes_again_under_the_same_id(
+    app: Flask, client: FlaskClient, campaign: Campaign, worker: Worker, work: Work, sink: Sink
+) -> None:
+    sink.drop_after_data.add(SARA)
+    sign(client, campaign.slug)
+    work()
+    assert len(waiting(app)) == 1
+    worker.office.closed_until = 0.0
+    work()
+    first, second = sink.to(SARA)
+    assert first.message["Message-ID"] == second.message["Message-ID"]
+    assert waiting(app) == []
+
+
+class Always(set[str]):
+    """A set that forgets nothing."""
+
+    def discard(self, _: str) -> None:
+        """Keep it."""
+
+
+def test_a_mail_at_which_the_server_always_hangs_up_does_not_stop_the_others(
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    work: Work,
+    sink: Sink,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sink, "drop_after_data", Always(["poison@example.org"]))
+    for address in ["poison@example.org", *people(4)]:
+        sign(client, campaign.slug, Person(email=address))
+    for _ in range(4):
+        worker.office.closed_until = 0.0
+        work()
+    for address in people(4):
+        assert len(sink.to(address)) == 1
+
+
+# --- bad rows ----------------------------------------------------------------------------------
+
+HOSTILE: dict[str, dict[str, Any]] = {
+    "nothing in it": {},
+    "no address": {"to": None},
+    "a number for an address": {"to": 5},
+    "two addresses": {"to": "a@example.org, b@example.org"},
+    "a header in the address": {"to": "a@example.org\r\nBcc: b@example.org"},
+    "an address that is not ASCII": {"to": "ü@example.org"},
+    "a campaign that no database can hold": {"campaign": 2**70},
+    "a campaign that is none": {"campaign": -1},
+    "a pending row that no database can hold": {"pending": 2**70},
+    "a token that is none": {"token": "zz"},
+    "a text with NUL": {"to": "a\x00@example.org"},
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
+def test_whatever_an_intruder_puts_into_the_outbox_the_others_get_their_mail(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    sink: Sink,
+    change: dict[str, Any],
+) -> None:
+    good = {"to": SARA, "token": "00" * 32, "pending": 1, "campaign": campaign.id}
+    with app.app_context(), writing():
+        forged = {} if not change else {**good, **_pending(app, campaign), **change}
+        mail.queue(mail.seal_letter(LETTER_KIND, forged))
+    sign(client, campaign.slug)
+    sign(client, campaign.slug, Person(email="other@example.org"))
+    work()
+    assert len(sink.to(SARA)) == 1
+    assert len(sink.to("other@example.org")) == 1
+    assert {one.to for one in sink.mails} == {SARA, "other@example.org"}
+
+
+def _pending(app: Flask, campaign: Campaign) -> dict[str, Any]:
+    """Store a pending row that fits, so that the worker goes all the way to the mail."""
+    token = bytes(32)
+    row = Pending(
+        campaign_id=campaign.id,
+        kind=Kind.SIGNATURE,
+        language="en",
+        token_hash=tokens.digest(token),
+        payload=b"x",
+        created_on=clock.today(),
+        expires_on=clock.today() + dt.timedelta(days=7),
+    )
+    db.session.add(row)
+    db.session.flush()
+    return {"pending": row.id, "token": token.hex()}
+
+
+def test_a_row_that_is_no_envelope_is_dropped_and_the_others_get_their_mail(
+    app: Flask, client: FlaskClient, campaign: Campaign, work: Work, sink: Sink
+) -> None:
+    with app.app_context(), writing():
+        for size in range(5):
+            letter = mail.seal_letter(LETTER_KIND, {})
+            broken = [b"", b"\x01", letter.envelope[:-1], b"\x02" + letter.envelope, b"x" * 9000]
+            mail.queue(letter._replace(envelope=broken[size]))
+        key = mail.queries.newest_outbox_key()
+        assert key is not None
+        nested = SealedBox(PublicKey(key.public_key)).encrypt(b"[" * 100_000)
+        letter = mail.seal_letter(LETTER_KIND, {})
+        mail.queue(letter._replace(envelope=envelopes.VERSION + nested))
+    sign(client, campaign.slug)
+    work()
+    assert [one.to for one in sink.mails] == [SARA]
+    assert waiting(app) == []
+
+
+def test_two_envelopes_swapped_between_rows_reach_nobody(
+    app: Flask, client: FlaskClient, campaign: Campaign, work: Work, sink: Sink
+) -> None:
+    for address in (SARA, "other@example.org"):
+        sign(client, campaign.slug, Person(email=address))
+    with app.app_context(), writing():
+        one, two = db.session.query(Delivery)
+        one.envelope, two.envelope = two.envelope, one.envelope
+    work()
+    assert sink.mails == []
+
+
+def test_a_template_that_fails_for_one_person_does_not_stop_the_others(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    sink: Sink,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    render = tasks.render
+
+    def failing(letter: Any) -> bytes:
+        if letter.to == "person1@example.org":
+            raise KeyError("name")
+        return render(letter)
+
+    monkeypatch.setattr(tasks, "render", failing)
+    for address in people(3):
+        sign(client, campaign.slug, Person(email=address))
+    work()
+    assert {one.to for one in sink.mails} == {"person0@example.org", "person2@example.org"}
+    [left] = waiting(app)
+    assert left.attempts == 1, "it is tried again later, when the template is mended"
+
+
+def test_a_worker_that_lacks_the_key_leaves_the_mail_to_one_that_has_it(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    sink: Sink,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    travel: time_machine.Traveller,
+) -> None:
+    sign(client, campaign.slug)
+    with monkeypatch.context() as patched:
+        elsewhere = dataclasses.replace(app.config["TRACKER"], keystore=tmp_path / "keys")
+        patched.setitem(app.config, "TRACKER", elsewhere)
+        stranger = Worker(app)
+        with app.app_context():
+            stranger.turn()
+            stranger.office.close()
+    assert sink.mails == []
+    travel.shift(dt.timedelta(seconds=tasks.OTHER_WORKER_SECONDS + 1))
+    work()
+    assert [one.to for one in sink.mails] == [SARA]
+
+
+# --- order and presence ------------------------------------------------------------------------
+
+
+def test_somebody_who_signs_during_an_alert_does_not_wait_for_its_end(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    announce: Callable[[], int],
+    work: Work,
+    sink: Sink,
+) -> None:
+    subscribe(app, campaign.id, people(200))
+    alert = announce()
+    with app.app_context():
+        worker.turn()
+    assert 0 < len(sink.mails) < 200
+    sign(client, campaign.slug)
+    work()
+    order = [one.to for one in sink.mails]
+    assert len(order) == 201
+    assert len(order) - order.index(SARA) > 75
+    assert alert_of(app, alert).sent == 200
+
+
+def test_who_leaves_while_an_alert_is_sent_gets_nothing_beyond_the_mails_already_in_hand(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    announce: Callable[[], int],
+    work: Work,
+    sink: Sink,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    links = subscribe(app, campaign.id, people(120))
+    one_click = {"List-Unsubscribe": "One-Click"}
+
+    class All(list[Mail]):
+        def append(self, mail: Mail) -> None:
+            super().append(mail)
+            if len(self) == 5:
+                for link in links.values():
+                    assert client.post(link, data=one_click).status_code == 200
+
+    monkeypatch.setattr(sink, "mails", All())
+    alert_id = announce()
+    work()
+    assert 5 <= len(sink.mails) <= tasks.WINDOW
+    alert = alert_of(app, alert_id)
+    assert alert.state is AlertState.DONE
+    assert alert.sent == len(sink.mails)
+    assert alert.sent + alert.skipped == alert.queued == 120
+
+
+def test_two_workers_side_by_side_write_to_everybody_once(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    announce: Callable[[], int],
+    sink: Sink,
+) -> None:
+    subscribe(app, campaign.id, people(150))
+    signing = people(10, "signer")
+    for address in signing:
+        sign(client, campaign.slug, Person(email=address))
+    alert_id = announce()
+
+    def labour() -> None:
+        worker = Worker(app)
+        with app.app_context():
+            while not worker.stopping.wait(0.01):
+                if not worker.turn() and alert_of(app, alert_id).state is AlertState.DONE:
+                    break
+            worker.office.close()
+
+    workers = [threading.Thread(target=labour) for _ in range(2)]
+    for thread in workers:
+        thread.start()
+    for thread in workers:
+        thread.join(30)
+    assert Counter(one.to for one in sink.mails) == Counter([*people(150), *signing])
+    alert = alert_of(app, alert_id)
+    assert (alert.queued, alert.sent) == (150, 150)
+
+
+def test_an_alert_that_is_half_written_down_goes_on_where_it_was(
+    app: Flask,
+    campaign: Campaign,
+    announce: Callable[[], int],
+    work: Work,
+    sink: Sink,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tracker.alerts.tasks.PAGE", 7)
+    subscribe(app, campaign.id, people(30))
+    alert_id = announce()
+    work()
+    assert Counter(one.to for one in sink.mails) == Counter(people(30))
+    assert alert_of(app, alert_id).queued == 30
+    with app.app_context():
+        assert db.session.query(Delivery).count() == 0, "who was written to is forgotten"
