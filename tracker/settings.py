@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from limits import parse
+from werkzeug.sansio.utils import host_is_trusted
 
 MIN_SECRET_LENGTH = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -179,7 +180,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     read = _Reader(os.environ if environ is None else environ)
     data = Path(read.text("TRACKER_DATA")).absolute()
     settings = Settings(
-        base_url=read.check("TRACKER_BASE_URL", _base_url_problem).rstrip("/"),
+        base_url=read.check("TRACKER_BASE_URL", _base_url_problem).rstrip("/").lower(),
         allowed_hosts=_hosts(read),
         secret=read.check("TRACKER_SECRET", _secret_problem),
         data=data,
@@ -191,7 +192,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         smtp_security=read.check("TRACKER_SMTP_SECURITY", _security_problem),
         smtp_user=read.text("TRACKER_SMTP_USER") or None,
         smtp_password=read.text("TRACKER_SMTP_PASSWORD") or None,
-        smtp_ca_file=_optional_path(read.text("TRACKER_SMTP_CA_FILE")),
+        smtp_ca_file=_optional_path(read.check("TRACKER_SMTP_CA_FILE", _file_problem)),
         smtp_timeout=read.number("TRACKER_SMTP_TIMEOUT", least=1, most=300),
         mail_from=read.check("TRACKER_MAIL_FROM", _mail_from_problem) or None,
         cancel_window=read.number("TRACKER_CANCEL_WINDOW", least=0, most=86400),
@@ -201,11 +202,20 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         lease_seconds=read.number("TRACKER_LEASE_SECONDS", least=1, most=3600),
         demo=_yes(read, "TRACKER_DEMO"),
     )
-    if settings.smtp_security == "none" and settings.smtp_host not in LOOPBACK:
-        read.problems.append("TRACKER_SMTP_SECURITY may be 'none' to a loopback host only.")
+    read.problems += _contradictions(settings)
+    if read.environ.get("FLASK_DEBUG", "0").lower() not in {"", "0", "false", "no"}:
+        read.problems.append("FLASK_DEBUG must not be set.")
     if read.problems:
         raise SettingsError(read.problems)
     return settings
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    if settings.smtp_security == "none" and settings.smtp_host not in LOOPBACK:
+        yield "TRACKER_SMTP_SECURITY may be 'none' to a loopback host only."
+    hosts, base = settings.allowed_hosts, settings.base_url
+    if hosts and not _base_url_problem(base) and not host_is_trusted(settings.host, hosts):
+        yield "TRACKER_ALLOWED_HOSTS must name the host of TRACKER_BASE_URL."
 
 
 def _or(text: str, placeholder: str, fallback: object) -> str:
@@ -228,6 +238,7 @@ def _hosts(read: _Reader) -> tuple[str, ...]:
         read.problems.append("TRACKER_ALLOWED_HOSTS is missing: host names, comma separated.")
     elif any("*" in host or "/" in host or host.startswith(".") for host in hosts):
         read.problems.append("TRACKER_ALLOWED_HOSTS takes exact host names, no patterns.")
+        return ()
     return hosts
 
 
@@ -249,12 +260,16 @@ def _database_url(read: _Reader, data: Path) -> str:
 def _base_url_problem(text: str) -> str | None:
     if not text:
         return "is missing: the public address, for example https://tracker.example.org."
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        return "must be an http or https address."
+    if parts.scheme not in {"http", "https"} or not host:
         return "must be an http or https address."
     if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
         return "must have no path, query or user name."
-    is_private = parts.hostname in LOOPBACK or parts.hostname.endswith(".onion")
+    is_private = host in LOOPBACK or host.endswith(".onion")
     if parts.scheme == "http" and not is_private:
         return "must be https unless it is a loopback or onion address."
     return None
@@ -266,6 +281,10 @@ def _secret_problem(text: str) -> str | None:
     if len(set(text)) < 10:
         return "repeats itself; draw a random one."
     return None
+
+
+def _file_problem(text: str) -> str | None:
+    return "cannot be read." if text and not os.access(text, os.R_OK) else None
 
 
 def _security_problem(text: str) -> str | None:

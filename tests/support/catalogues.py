@@ -32,7 +32,7 @@ KEYWORDS = DEFAULT_KEYWORDS | {
 }
 PLACEHOLDER = re.compile(r"%\((\w+)\)[a-z]|%%|\{(\w+)\}")
 # A plural form for none, one or two may say the number in words.
-COUNTS = {"%(num)s", "%(num)d", "%(count)s", "%(count)d"}
+COUNTS = {f"%({name}){kind}" for name in ("num", "count", "number") for kind in "sd"}
 
 
 def extracted() -> Catalog:

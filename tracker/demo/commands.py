@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import os
 import signal
@@ -16,16 +17,18 @@ import click
 from tracker.app import create_app
 from tracker.demo import content
 from tracker.demo import folder as folders
+from tracker.demo.copying import prepare
 from tracker.demo.crew import Trouble
 from tracker.demo.folder import ORGANISER, Demo, FolderRefused
 from tracker.demo.ledger import balances, table
 from tracker.demo.loader import load as load_all
 from tracker.demo.processes import Company, ProcessDied, answer
-from tracker.demo.replay import Replay, prepare
+from tracker.demo.replay import Replay
 from tracker.demo.supporters import Size
 from tracker.settings import load as load_settings
 
 SITE_PORT = 8000
+_PORTS = {"site": "site", "mailbox": "demo mailbox", "smtp": "mail catcher"}
 DEFAULT_SIGNATURES = 300
 """Signatures of a replay where the real number is not known."""
 
@@ -71,6 +74,8 @@ def start(fresh: bool, port: int | None, host: str, supporters: str) -> None:
     """Start site, worker and demo mailbox; Ctrl-C stops all of them."""
     folder = _folder()
     with _sentences(), _stoppable():
+        if importlib.util.find_spec("aiosmtpd") is None:
+            raise click.ClickException("aiosmtpd is missing: install the extra 'demo'.")
         folders.claim(folder, fresh=fresh)
         with folders.alone(folder) as lock:
             if fresh:
@@ -148,10 +153,10 @@ def _prepared(folder: Path, *, host: str, port: int | None) -> Demo:
     site = port or demo.ports.get("site", SITE_PORT)
     wanted = {"mailbox": site + 1, "smtp": site + 25, **demo.ports, "site": site}
     found: dict[str, int] = {}
-    for name in ("site", "mailbox", "smtp"):
+    for name, told in _PORTS.items():
         found[name] = folders.free_port(host, wanted[name], taken=set(found.values()))
         if found[name] != wanted[name]:
-            click.echo(f"Port {wanted[name]} is in use; the {name} takes {found[name]}.")
+            click.echo(f"Port {wanted[name]} is in use; the {told} takes {found[name]}.")
     demo.host, demo.ports = host, found
     demo.save()
     return demo
@@ -190,6 +195,8 @@ def _tell(demo: Demo, *, is_one_time: bool) -> None:
         f"    address     {ORGANISER}",
         f"    password    {password}",
         f"  Demo mailbox  {demo.mailbox}/",
+        "",
+        "In another terminal, 'demo replay amar-fayaz' plays eight weeks of one campaign.",
         "",
     ):
         click.echo(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from types import TracebackType
@@ -70,6 +71,9 @@ class Step:
         return f"{self.label}  {bar}{self.done:,} of {self.total:,}{note}"
 
     def _write(self, line: str, *, is_last: bool) -> None:
-        start = "\r\x1b[2K" if self._is_terminal else ""
-        click.echo(f"{start}{line}", nl=is_last)
+        if self._is_terminal:
+            # A line that wraps could not be rewritten.
+            width = shutil.get_terminal_size().columns
+            line = f"\r\x1b[2K{line if is_last else line[: width - 1]}"
+        click.echo(line, nl=is_last)
         sys.stdout.flush()

@@ -13,12 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask
-
-from tracker.campaigns import queries as campaigns
-from tracker.demo import telling
 from tracker.demo.cast import Cast, Supporter
 from tracker.demo.content import Story
+from tracker.demo.copying import Copy
 from tracker.demo.crew import Crew, Trouble
 from tracker.demo.crowd import Crowd
 from tracker.demo.folder import Demo
@@ -27,29 +24,13 @@ from tracker.demo.organiser import Organiser
 from tracker.demo.postman import Letter, Postman
 from tracker.demo.progress import Step
 from tracker.demo.visitor import UnexpectedPage, Visitor
-from tracker.extensions import db, writing
-from tracker.organisers import passwords
-from tracker.organisers import services as organisers
-from tracker.organisers.models import Role
 
 THREADS = 8
 SETTLE_SECONDS = 2.0
 """How long to listen at the end for mails that nobody expects."""
-KEY_SECONDS = 30.0
 
 _COUNT = re.compile(r'<progress value="(\d+)"|<strong>([\d,]+)</strong> ha(?:s|ve) signed')
 _COUNTRIES = re.compile(r"from ([\d,]+) countr(?:y|ies)")
-
-
-@dataclass
-class Copy:
-    """The fresh copy of a campaign that one replay works on."""
-
-    number: int
-    slug: str
-    organiser: str
-    password: str
-    subjects: dict[str, int]
 
 
 @dataclass
@@ -285,52 +266,3 @@ def _figure(pattern: re.Pattern[str], page: str, *, default: int = 0) -> int:
     if found is None:
         return default
     return int(next(filter(None, found.groups())).replace(",", ""))
-
-
-# --- before the curtain --------------------------------------------------------------------
-
-
-def prepare(app: Flask, story: Story) -> Copy:
-    """Make a fresh copy of a campaign, as a draft, and an organiser of its own.
-
-    Raises :class:`Trouble` where no worker makes the keys.
-    """
-    password = passwords.one_time_password()
-    hashed = passwords.hash_password(password)
-    with app.app_context():
-        number = _next_number(story.slug)
-        slug, address = f"{story.slug}-replay-{number}", f"{story.slug}-{number}@example.org"
-        with writing():
-            campaign = telling.draft(story, slug=slug)
-            organiser = organisers.invite(
-                address, name=f"Replay organiser {number}", password_hash=hashed
-            )
-            # The one-time password is for people; this account's is nobody's but the replay's.
-            organisers.set_password(organiser, hashed)
-            organisers.assign(organiser, campaign.id, Role.OWNER)
-            ids = [subject.id for subject in campaign.subjects]
-        _await_keys(slug)
-        db.session.remove()
-        db.engine.dispose()
-    keys = [subject["key"] for subject in story.facts["subjects"]]
-    return Copy(number, slug, address, password, dict(zip(keys, ids, strict=True)))
-
-
-def _next_number(slug: str) -> int:
-    number = 1
-    while campaigns.by_slug(f"{slug}-replay-{number}") is not None:
-        number += 1
-    return number
-
-
-def _await_keys(slug: str) -> None:
-    with Step("Waiting for the keys of the copy") as step:
-        until = time.monotonic() + KEY_SECONDS
-        while time.monotonic() < until:
-            campaign = campaigns.by_slug(slug)
-            if campaign is not None and campaign.public_key is not None:
-                return
-            db.session.rollback()
-            step.tick()
-            time.sleep(0.2)
-    raise Trouble("no worker has made the keys of the copy; is the demo running?")
