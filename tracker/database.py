@@ -6,6 +6,7 @@ polled with sleeps, so that a busy writer can starve another for seconds.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import enum
 import fcntl
@@ -233,10 +234,23 @@ def prepare_engine(engine: Engine) -> None:
     """Attach our rules to an engine: pragmas, the side lock, read-only unless writing."""
     if engine.dialect.name == "sqlite":
         lock = SideLock(f"{engine.url.database}.lock")
+        _make_file(str(engine.url.database))
         event.listen(engine, "connect", lambda connection, _: _set_pragmas(connection, lock))
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "begin", _begin_postgresql)
+
+
+def _make_file(path: str) -> None:
+    """Make a new database that web and worker may both write, as two users of one group.
+
+    SQLite itself would make it writable for its owner only; WAL files take over its mode.
+    """
+    for name in (path, f"{path}.lock"):
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660)
+            os.fchmod(descriptor, 0o660)
+            os.close(descriptor)
 
 
 def _set_pragmas(connection: FairConnection, lock: SideLock) -> None:
@@ -275,6 +289,7 @@ def check_durability(engine: Engine) -> None:
         found = {name: _setting(connection, name) for name in wanted}
     wrong = [f"{name} is {found[name]}" for name in wanted if found[name] not in wanted[name]]
     if wrong:
+        engine.dispose()
         raise NotDurable("The database is not durable: " + ", ".join(wrong) + ".")
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from flask import has_request_context, request
 from flask_babel import Babel
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
+from sqlalchemy import Select
 
 from tracker.database import Model, write_mode
+
+T = TypeVar("T")
 
 db = SQLAlchemy(metadata=Model.metadata)
 migrate = Migrate()
@@ -19,6 +23,11 @@ csrf = CSRFProtect()
 babel = Babel()
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def locked(query: Select[T]) -> Select[T]:
+    """Give a query that locks its rows and sees them as they are now, not as read before."""
+    return query.with_for_update().execution_options(populate_existing=True)
 
 
 @contextmanager

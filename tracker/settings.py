@@ -124,7 +124,11 @@ DOCUMENTED = (
         "Sign-in attempts per account and per network, per web process.",
     ),
     Documented("TRACKER_PROXIES", "0", "How many proxies of yours add X-Forwarded-For."),
-    Documented("TRACKER_LEASE_SECONDS", "60", "How long a worker may hold a mail it claimed."),
+    Documented(
+        "TRACKER_LEASE_SECONDS",
+        "120",
+        "How long a worker may hold a mail it claimed; six times the timeout or more.",
+    ),
     Documented("TRACKER_DEMO", "no", "Says on each page that this is a demonstration."),
 )
 

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 from flask import Flask
 from sqlalchemy import delete, select
@@ -78,7 +79,8 @@ class Worker:
                 Kind.SUBSCRIPTION: subscriptions.id_by_tag,
                 Kind.ENDORSEMENT: _never,
             },
-            [signatures.id_by_tag, subscriptions.id_by_tag, endorsements.id_by_tag],
+            pages=[signatures.id_by_tag, subscriptions.id_by_tag, endorsements.id_by_tag],
+            subscribed=subscriptions.id_by_tag,
         )
         return {
             confirmations.LETTER_KIND: opener.letters,
@@ -164,7 +166,9 @@ class Worker:
         key_id = secrets.token_hex(8)
         public = self.keystore.make_campaign(key_id)
         with writing():
-            campaign = db.session.get(Campaign, campaign_id, with_for_update=True)
+            campaign = db.session.get(
+                Campaign, campaign_id, with_for_update=True, populate_existing=True
+            )
             if campaign is not None and campaign.public_key is None:
                 campaign.key_id, campaign.public_key = key_id, public
 
@@ -188,19 +192,24 @@ class Worker:
         self._destroy_outbox_keys()
 
     def _destroy_outbox_keys(self) -> None:
-        """Destroy old keys that no waiting mail needs: the private half, then the row."""
+        """Destroy old keys that no waiting mail needs: the row, then the private half."""
         with writing():
-            rows = db.session.scalars(select(OutboxKey).order_by(OutboxKey.created_at.desc()))
-            old = [row for row in list(rows)[1:] if _is_past_grace(row)]
+            rows = list(db.session.scalars(select(OutboxKey).order_by(OutboxKey.created_at)))
+            # Grace begins when the next key was made: up to then pages sealed to this one.
+            old = [row for row, newer in pairwise(rows) if _is_past_grace(newer)]
             used = set(db.session.scalars(select(Delivery.outbox_key_id).distinct()))
             unused = [row.id for row in old if row.id not in used]
             db.session.execute(delete(OutboxKey).where(OutboxKey.id.in_(unused)))
-        for key_id in unused:
+            kept = {row.id for row in rows} - set(unused)
+        # Also what a worker that died between the two left behind.
+        for key_id in (
+            self.keystore.outbox_ids(made_before=clock.now() - OUTBOX_KEY_GRACE) - kept
+        ):
             self.keystore.destroy_outbox(key_id)
 
 
-def _is_past_grace(key: OutboxKey) -> bool:
-    return clock.now() - key.created_at > OUTBOX_KEY_LIFETIME + OUTBOX_KEY_GRACE
+def _is_past_grace(newer: OutboxKey) -> bool:
+    return clock.now() - newer.created_at > OUTBOX_KEY_GRACE
 
 
 def _never(campaign_id: int, tag: bytes) -> int | None:

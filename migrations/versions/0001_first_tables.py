@@ -305,6 +305,7 @@ def upgrade() -> None:
         sa.Column("shows_name", sa.Boolean(), nullable=False),
         sa.Column("hands_over", sa.Boolean(), nullable=False),
         sa.Column("public_name", sa.String(length=120), nullable=True),
+        sa.Column("is_barred", sa.Boolean(), nullable=False),
         sa.Column("public_comment", sa.String(length=600), nullable=True),
         sa.Column("review", sa.String(length=32), nullable=True),
         sa.Column("manage_hash", sa.LargeBinary(), nullable=False),
@@ -323,7 +324,9 @@ def upgrade() -> None:
     with op.batch_alter_table("signatures", schema=None) as batch_op:
         batch_op.create_index("ix_signatures_review", ["campaign_id", "review"], unique=False)
         batch_op.create_index(
-            "ix_signatures_shown", ["campaign_id", "shows_name", "day"], unique=False
+            "ix_signatures_shown",
+            ["campaign_id", "shows_name", "is_barred", "day", "id"],
+            unique=False,
         )
 
     op.create_table(

@@ -49,7 +49,10 @@ VALUES: dict[str, Any] = {
         plain=text("Men took him away."),
         changes=[
             ChangeEntry(
-                name=text("Amar Fayaz"), label="Missing", tone="grave", certainty_label="confirmed"
+                name=text("Amar Fayaz"),
+                label="Missing",
+                tone="grave",
+                certainty_label="confirmed",
             )
         ],
         sources=["a newspaper"],
@@ -76,7 +79,9 @@ class Read(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        self.links += [value or "" for name, value in attrs if name in {"href", "src", "action"}]
+        self.links += [
+            value or "" for name, value in attrs if name in {"href", "src", "action"}
+        ]
         if tag == "html":
             self.html_attributes = dict(attrs)
 

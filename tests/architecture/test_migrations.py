@@ -72,7 +72,7 @@ def tables() -> set[str]:
     return set(inspect(db.engine).get_table_names())
 
 
-# --- a row in every table ----------------------------------------------------------------------
+# --- a row in every table ---------------------------------------------------------------------
 
 
 def value_for(column: sa.Column[Any]) -> Any:
@@ -156,7 +156,13 @@ def test_deleting_a_campaign_leaves_nothing_of_its_people(empty: Flask) -> None:
     fill()
     with write_mode(), db.engine.begin() as connection:
         connection.execute(db.metadata.tables["campaigns"].delete())
-        for name in ("signatures", "subscriptions", "endorsements", "pendings", "count_changes"):
+        for name in (
+            "signatures",
+            "subscriptions",
+            "endorsements",
+            "pendings",
+            "count_changes",
+        ):
             assert connection.execute(select(db.metadata.tables[name])).all() == []
 
 

@@ -16,6 +16,7 @@ from tests.support import postgres, requirements
 from tracker import database, paths, settings
 from tracker.app import create_app
 from tracker.database import NotDurable
+from tracker.extensions import db
 from tracker.settings import DOCUMENTED, Settings, SettingsError, load
 
 REQUIRED = ("TRACKER_BASE_URL", "TRACKER_ALLOWED_HOSTS", "TRACKER_SECRET")
@@ -66,7 +67,13 @@ UNSAFE = {
         "https://127.0.0.1?query",
         "javascript:alert(1)",
     ],
-    "TRACKER_ALLOWED_HOSTS": ["*", ".example.org", "http://127.0.0.1", ",", "other.example.org"],
+    "TRACKER_ALLOWED_HOSTS": [
+        "*",
+        ".example.org",
+        "http://127.0.0.1",
+        ",",
+        "other.example.org",
+    ],
     "TRACKER_SECRET": ["short", "x" * 64, "ab" * 32, "0123456789abcdef0123456789abcde"],
     "TRACKER_DATABASE_URL": [
         "sqlite://",
@@ -80,7 +87,12 @@ UNSAFE = {
     "TRACKER_SMTP_PORT": ["0", "65536", "x", "-1", "25.0", "²"],
     "TRACKER_SMTP_TIMEOUT": ["0", "301", "forever"],
     "TRACKER_SMTP_CA_FILE": ["/nowhere/ca.pem"],
-    "TRACKER_MAIL_FROM": ["alerts", "Alerts <a@example.org>", "a@b@c", "a@example.org\r\nBcc: b"],
+    "TRACKER_MAIL_FROM": [
+        "alerts",
+        "Alerts <a@example.org>",
+        "a@b@c",
+        "a@example.org\r\nBcc: b",
+    ],
     "TRACKER_SITE_NAME": ["x" * 61, "A\nB", "A\u2028B"],
     "TRACKER_CANCEL_WINDOW": ["-1", "86401", ""],
     "TRACKER_SIGN_LIMIT": ["", "many", "60"],
@@ -160,7 +172,9 @@ def test_settings_are_frozen(good: dict[str, str]) -> None:
         taken.secret = "another"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("base", ["https://Tracker.Example.ORG/", "HTTPS://tracker.example.org"])
+@pytest.mark.parametrize(
+    "base", ["https://Tracker.Example.ORG/", "HTTPS://tracker.example.org"]
+)
 def test_however_the_address_is_written_cookies_are_for_tls_only(
     good: dict[str, str], base: str
 ) -> None:
@@ -179,7 +193,7 @@ def test_however_the_address_is_written_cookies_are_for_tls_only(
     assert "max-age=" in page.headers["Strict-Transport-Security"]
 
 
-# --- what is written about them ----------------------------------------------------------------
+# --- what is written about them ---------------------------------------------------------------
 
 
 class Watched(dict[str, str]):
@@ -232,7 +246,7 @@ def test_no_other_place_reads_the_environment() -> None:
     assert "os.environ" in Path(str(settings.__file__)).read_text("utf-8")
 
 
-# --- at start ----------------------------------------------------------------------------------
+# --- at start ---------------------------------------------------------------------------------
 
 
 def start(variables: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
@@ -261,7 +275,7 @@ def test_worker_and_web_refuse_to_start_and_say_why_without_a_traceback(tmp_path
     assert not (tmp_path / "data").exists(), "nothing is made before the settings are right"
 
 
-# --- durability --------------------------------------------------------------------------------
+# --- durability -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -287,7 +301,9 @@ def test_a_forgetful_sqlite_is_refused_and_the_reason_named(
         create_app(load(good))
 
 
-@pytest.mark.parametrize("setting", ["synchronous_commit=off", "synchronous_commit=remote_write"])
+@pytest.mark.parametrize(
+    "setting", ["synchronous_commit=off", "synchronous_commit=remote_write"]
+)
 def test_a_forgetful_postgresql_is_refused_and_the_reason_named(
     good: dict[str, str], postgres_server: postgres.Server, setting: str
 ) -> None:
@@ -300,4 +316,7 @@ def test_a_forgetful_postgresql_is_refused_and_the_reason_named(
 
 
 def test_both_databases_as_they_come_are_durable(settings: Settings) -> None:
-    assert create_app(settings).name == "tracker"
+    app = create_app(settings)
+    with app.app_context():
+        database.check_durability(db.engine)
+        db.engine.dispose()

@@ -123,3 +123,16 @@ def test_three_of_nine_are_free(
 )
 def test_an_address_is_made_from_the_title(title: str, slug: str) -> None:
     assert services.slug_of(title) == slug
+
+
+def test_a_report_confirmed_later_did_not_happen_later(app: Flask, campaign: Campaign) -> None:
+    reported, confirmed = dt.date(2026, 11, 1), dt.date(2026, 11, 20)
+    with app.app_context():
+        with writing():
+            live = db.session.get_one(Campaign, campaign.id)
+            factories.an_update(
+                live, to=Status.RELEASED, certainty=Certainty.REPORTED, happened_on=reported
+            )
+            factories.an_update(live, to=Status.RELEASED, happened_on=confirmed)
+        [subject] = db.session.get_one(Campaign, campaign.id).subjects
+        assert (subject.since, subject.certainty) == (reported, Certainty.CONFIRMED)

@@ -116,7 +116,8 @@ def test_what_is_wrong_stands_beside_the_field_and_nothing_typed_is_lost(
     described = re.search(r'aria-describedby="([^"]*)"', found[0])
     assert described is not None
     beside = [
-        re.search(rf'id="{one}"[^>]*>(.*?)</p>', answer.text, re.S) for one in described[1].split()
+        re.search(rf'id="{one}"[^>]*>(.*?)</p>', answer.text, re.S)
+        for one in described[1].split()
     ]
     assert any(one is not None and message in one[1] for one in beside)
     assert f'href="#{field}"' in answer.text, "the summary leads there"

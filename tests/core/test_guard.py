@@ -1,4 +1,4 @@
-"""Another site's page cannot act for a visitor; an old phone that says nothing still can sign."""
+"""Another site's page cannot act for a visitor; a phone that says nothing still can sign."""
 
 from __future__ import annotations
 

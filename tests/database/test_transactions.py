@@ -67,7 +67,7 @@ def rename(campaign: Campaign, title: str) -> None:
         db.session.get_one(Campaign, campaign.id).title = title
 
 
-# --- several at once ---------------------------------------------------------------------------
+# --- several at once --------------------------------------------------------------------------
 
 
 def test_no_update_is_lost_when_four_count_at_once(app: Flask, campaign: Campaign) -> None:
@@ -92,11 +92,10 @@ def test_a_second_writer_waits_for_the_first_and_then_goes_on(
 
     def second() -> None:
         assert entered.wait(5)
-        with app.app_context():
-            with writing():
-                row = db.session.get_one(Campaign, campaign.id, with_for_update=True)
-                order.append("second")
-                row.title += " second"
+        with app.app_context(), writing():
+            row = db.session.get_one(Campaign, campaign.id, with_for_update=True)
+            order.append("second")
+            row.title += " second"
 
     with threads(1, second) as wrong, app.app_context(), writing():
         row = db.session.get_one(Campaign, campaign.id, with_for_update=True)
@@ -130,14 +129,14 @@ def test_a_reader_does_not_wait_for_a_writer(
     assert seen[0] < 5
 
 
-# --- reading is not writing --------------------------------------------------------------------
+# --- reading is not writing -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_a_page_that_is_only_read_may_not_begin_to_write(app: Flask, method: str) -> None:
-    with app.test_request_context(method=method):
-        with pytest.raises(RuntimeError, match=f"a {method} may not write"), writing():
-            pytest.fail("it was let in")
+    refused = pytest.raises(RuntimeError, match=f"a {method} may not write")
+    with app.test_request_context(method=method), refused, writing():
+        pytest.fail("it was let in")
 
 
 def test_the_database_itself_refuses_a_write_outside_of_writing(
@@ -170,7 +169,7 @@ def test_what_was_read_before_writing_is_read_again(app: Flask, campaign: Campai
             assert db.session.get_one(Campaign, campaign.id).title == "Changed meanwhile"
 
 
-# --- waiting has an end ------------------------------------------------------------------------
+# --- waiting has an end -----------------------------------------------------------------------
 
 
 def test_who_waits_too_long_for_a_turn_gets_a_page_that_says_so(
@@ -253,7 +252,13 @@ def test_writers_of_other_processes_take_turns_in_the_order_they_came(tmp_path: 
     assert order == [0, 1, 2, 3, 4]
 
 
-# --- after a failure ---------------------------------------------------------------------------
+# --- after a failure --------------------------------------------------------------------------
+
+
+def change_and_fail(campaign: Campaign) -> None:
+    db.session.get_one(Campaign, campaign.id).title = "Half"
+    db.session.flush()
+    raise ZeroDivisionError
 
 
 def test_after_a_write_that_failed_the_next_one_works(
@@ -264,9 +269,7 @@ def test_after_a_write_that_failed_the_next_one_works(
             with pytest.raises(IntegrityError), writing():
                 factories.a_campaign()
         with pytest.raises(ZeroDivisionError), writing():
-            db.session.get_one(Campaign, campaign.id).title = "Half"
-            db.session.flush()
-            raise ZeroDivisionError
+            change_and_fail(campaign)
         assert db.session.get_one(Campaign, campaign.id).title == campaign.title
         rename(campaign, "Whole")
 
@@ -279,17 +282,22 @@ def test_after_a_write_that_failed_the_next_one_works(
     assert wrong == []
 
 
+def refer_to_nothing() -> None:
+    """Break a rule that SQLite checks at the commit only."""
+    connection = db.session.connection()
+    connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+    connection.exec_driver_sql(
+        "INSERT INTO day_totals (campaign_id, day, total) VALUES (5, '2026-01-01', 1)"
+    )
+
+
 def test_a_commit_that_fails_keeps_neither_the_change_nor_the_turn(
     app: Flask, campaign: Campaign, impatient: None
 ) -> None:
     only_sqlite(app)
     with app.app_context():
         with pytest.raises(IntegrityError), writing():
-            connection = db.session.connection()
-            connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-            connection.exec_driver_sql(
-                "INSERT INTO day_totals (campaign_id, day, total) VALUES (5, '2026-01-01', 1)"
-            )
+            refer_to_nothing()
         assert db.session.scalar(text("SELECT count(*) FROM day_totals")) == 0
         db.session.rollback()
         rename(campaign, "After")

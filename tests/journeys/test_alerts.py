@@ -207,3 +207,25 @@ def test_a_paused_campaign_holds_its_alerts_until_it_goes_on(
         campaigns.publish(db.session.get_one(Campaign, campaign.id))
     work()
     assert len(sink.mails) == 1
+
+
+def test_an_outdated_translation_is_never_told_as_news(
+    app: Flask,
+    campaign: Campaign,
+    signed_by: Callable[..., str],
+    announce: Callable[..., Update],
+    work: Callable[[], None],
+    sink: Sink,
+) -> None:
+    signed_by("spanish@example.org", lang="es")
+    sink.clear()
+    update = announce(headline="The report of his release is false")
+    with app.app_context(), writing():
+        merged = db.session.get_one(Campaign, campaign.id)
+        translate(merged, "es", {f"update.{update.id}.headline": ("He is free", "Está libre")})
+    work()
+    [mail] = sink.mails
+    assert mail.subject == "The report of his release is false"
+    assert "Está libre" not in mail.text + mail.html
+    page = app.test_client().get(f"/es/campaigns/{campaign.slug}").text
+    assert "Está libre" not in page

@@ -84,3 +84,15 @@ def test_a_wrong_field_says_what_is_wrong_and_loses_nothing(
     assert answer.status_code == 422
     assert message in answer.text
     assert "An injury to one." in answer.text
+
+
+def test_the_longest_contact_can_be_confirmed(
+    client: FlaskClient, campaign: Campaign, work: Callable[[], None], sink: Sink
+) -> None:
+    long = f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 55}.org"
+    offer = {**OFFER, "email": long, "contact": '"' * 60}
+    assert client.post(f"/en/campaigns/{campaign.slug}/endorse", data=offer).status_code == 303
+    work()
+    kept = {name: OFFER[name] for name in ("organisation", "level", "country", "members")}
+    link = path_in(sink.to(long)[0].text, "/confirm/")
+    assert client.post(link, data={**kept, "alerts": "yes"}).status_code == 303

@@ -138,7 +138,9 @@ class Certificate:
 
 def make_certificate(folder: Path, names: str = "IP:127.0.0.1") -> Certificate:
     made = Certificate(folder / "relay.pem", folder / "relay.key")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
+    )
     subprocess.run(
         [
             *command.split(),
@@ -192,11 +194,12 @@ def security(relay: Relay, kind: str, certificate: Certificate) -> Relay:
 def test_a_certificate_that_nobody_vouches_for_is_refused_and_nothing_is_said(
     connected: Callable[..., VerifiedConnection], certificate: Certificate, kind: str
 ) -> None:
-    with security(Relay(), kind, certificate).running() as relay:
-        with pytest.raises(RelayTrouble):
-            connected(relay, kind)
+    with security(Relay(), kind, certificate).running() as relay, pytest.raises(RelayTrouble):
+        connected(relay, kind)
     assert relay.mails == []
-    assert not [line for line in relay.heard if line.upper().startswith(("MAIL", "RCPT", "AUTH"))]
+    assert not [
+        line for line in relay.heard if line.upper().startswith(("MAIL", "RCPT", "AUTH"))
+    ]
 
 
 @pytest.mark.parametrize("kind", ["starttls", "tls"])
@@ -204,9 +207,8 @@ def test_a_certificate_for_another_name_is_refused(
     connected: Callable[..., VerifiedConnection], tmp_path: Path, kind: str
 ) -> None:
     other = make_certificate(tmp_path, "DNS:other.example.org")
-    with security(Relay(), kind, other).running() as relay:
-        with pytest.raises(RelayTrouble):
-            connected(relay, kind, TRACKER_SMTP_CA_FILE=str(other.file))
+    with security(Relay(), kind, other).running() as relay, pytest.raises(RelayTrouble):
+        connected(relay, kind, TRACKER_SMTP_CA_FILE=str(other.file))
     assert relay.mails == []
 
 
@@ -285,19 +287,20 @@ def test_a_silent_server_is_given_up_after_the_timeout(
     connected: Callable[..., VerifiedConnection], stage: str
 ) -> None:
     started = time.monotonic()
-    with Relay({stage: "silence", "HELO": "silence"}).running() as relay:
-        with pytest.raises(RelayTrouble):
-            deliver(connected(relay))
-        assert time.monotonic() - started < 4
+    with (
+        Relay({stage: "silence", "HELO": "silence"}).running() as relay,
+        pytest.raises(RelayTrouble),
+    ):
+        deliver(connected(relay))
+    assert time.monotonic() - started < 4
 
 
 @pytest.mark.parametrize("stage", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA", "BODY", "END"])
 def test_a_server_that_hangs_up_is_trouble_and_no_crash(
     connected: Callable[..., VerifiedConnection], stage: str
 ) -> None:
-    with Relay({stage: "drop", "HELO": "drop"}).running() as relay:
-        with pytest.raises(RelayTrouble):
-            deliver(connected(relay))
+    with Relay({stage: "drop", "HELO": "drop"}).running() as relay, pytest.raises(RelayTrouble):
+        deliver(connected(relay))
 
 
 def test_a_server_that_is_not_there_is_trouble(
@@ -313,9 +316,11 @@ def test_a_server_that_is_not_there_is_trouble(
 def test_a_server_that_closes_for_the_day_is_the_relays_trouble(
     connected: Callable[..., VerifiedConnection], stage: str
 ) -> None:
-    with Relay({stage: "421 closing", "HELO": "421 closing"}).running() as relay:
-        with pytest.raises(RelayTrouble):
-            deliver(connected(relay))
+    with (
+        Relay({stage: "421 closing", "HELO": "421 closing"}).running() as relay,
+        pytest.raises(RelayTrouble),
+    ):
+        deliver(connected(relay))
 
 
 def test_after_an_interruption_the_same_connection_object_connects_anew(
@@ -360,15 +365,19 @@ def test_a_server_that_wants_a_mail_later_gets_the_next_one_at_once(
     assert relay.connections == 1
 
 
-@pytest.mark.parametrize(("stage", "is_address"), [("RCPT", True), ("DATA", False), ("END", False)])
-def test_a_final_no_tells_whether_the_address_was_refused(
-    connected: Callable[..., VerifiedConnection], stage: str, is_address: bool
+@pytest.mark.parametrize("stage", ["RCPT", "DATA", "END"])
+@pytest.mark.parametrize(
+    ("answer", "is_about_us"),
+    [("550 5.1.1 <sara@example.org> unknown", False), ("554 5.7.1 sara@example.org: no", True)],
+)
+def test_a_final_no_tells_whether_it_is_we_who_are_not_wanted(
+    connected: Callable[..., VerifiedConnection], stage: str, answer: str, is_about_us: bool
 ) -> None:
-    with Relay({stage: "550 5.1.1 <sara@example.org> unknown"}).running() as relay:
+    with Relay({stage: answer}).running() as relay:
         connection = connected(relay)
         with pytest.raises(PermanentFailure) as failure:
             deliver(connection)
-        assert failure.value.is_address is is_address
+        assert failure.value.is_about_us is is_about_us
         assert "sara" not in str(failure.value), "the server's words may carry the address"
         relay.answers.clear()
         deliver(connection)
@@ -382,7 +391,7 @@ def test_a_sender_that_is_refused_is_nobody_elses_fault(
         deliver(connected(relay))
 
 
-# --- what it is told ---------------------------------------------------------------------------
+# --- what it is told --------------------------------------------------------------------------
 
 
 def test_the_machines_name_is_told_to_nobody(
@@ -400,9 +409,12 @@ def test_the_talk_with_the_server_is_printed_nowhere(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with caplog.at_level(logging.DEBUG), Relay({"RCPT": "550 no"}).running() as relay:
-        with pytest.raises(PermanentFailure):
-            deliver(connected(relay))
+    with (
+        caplog.at_level(logging.DEBUG),
+        Relay({"RCPT": "550 no"}).running() as relay,
+        pytest.raises(PermanentFailure),
+    ):
+        deliver(connected(relay))
     out, err = capfd.readouterr()
     assert "sara@example.org" not in out + err + caplog.text
 

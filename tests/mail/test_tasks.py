@@ -92,7 +92,7 @@ def relay_at(
     return move
 
 
-# --- what the server answers -------------------------------------------------------------------
+# --- what the server answers ------------------------------------------------------------------
 
 
 def test_a_mail_refused_for_now_is_tried_again_in_growing_steps_and_given_up_after_three_days(
@@ -177,6 +177,42 @@ def test_a_mail_refused_for_ever_is_never_tried_again(
     assert sink.mails == []
 
 
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_server_that_wants_nothing_from_us_costs_nobody_the_mail(
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    sink: Sink,
+    travel: time_machine.Traveller,
+    count: int,
+) -> None:
+    for address in people(count):
+        sink.refuse_rcpt[address] = "554 5.7.1 relay access denied"
+        sign(client, campaign.slug, Person(email=address))
+    work()
+    sink.refuse_rcpt.clear()
+    travel.shift(dt.timedelta(minutes=7))
+    work()
+    assert {one.to for one in sink.mails} == set(people(count))
+
+
+def test_a_server_that_refuses_one_after_the_other_is_set_up_wrongly_and_asked_again(
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    sink: Sink,
+    travel: time_machine.Traveller,
+) -> None:
+    for address in people(30):
+        sink.refuse_rcpt[address] = "550 not here"
+        sign(client, campaign.slug, Person(email=address))
+    work()
+    sink.refuse_rcpt.clear()
+    travel.shift(dt.timedelta(minutes=7))
+    work()
+    assert len(sink.mails) == 30 - tasks.REFUSED_IN_ROW
+
+
 def test_an_alert_counts_whom_it_did_not_reach(
     app: Flask, campaign: Campaign, announce: Callable[[], int], work: Work, sink: Sink
 ) -> None:
@@ -189,7 +225,7 @@ def test_an_alert_counts_whom_it_did_not_reach(
     assert (alert.queued, alert.sent, alert.failed, alert.skipped) == (5, 4, 1, 0)
 
 
-# --- the server fails --------------------------------------------------------------------------
+# --- the server fails -------------------------------------------------------------------------
 
 
 def test_while_the_mail_server_is_down_nothing_is_lost_and_no_try_is_counted(
@@ -210,7 +246,9 @@ def test_while_the_mail_server_is_down_nothing_is_lost_and_no_try_is_counted(
         work()
     rows = waiting(app)
     assert len(rows) == 3
-    assert {(row.attempts, row.lease_owner, row.lease_until) for row in rows} == {(0, None, None)}
+    assert {(row.attempts, row.lease_owner, row.lease_until) for row in rows} == {
+        (0, None, None)
+    }
     relay_at(sink.port)
     work()
     assert sorted(mail.to for mail in sink.mails) == sorted(addresses)
@@ -271,7 +309,7 @@ def test_a_mail_at_which_the_server_always_hangs_up_does_not_stop_the_others(
         assert len(sink.to(address)) == 1
 
 
-# --- bad rows ----------------------------------------------------------------------------------
+# --- bad rows ---------------------------------------------------------------------------------
 
 HOSTILE: dict[str, dict[str, Any]] = {
     "nothing in it": {},
@@ -332,7 +370,13 @@ def test_a_row_that_is_no_envelope_is_dropped_and_the_others_get_their_mail(
     with app.app_context(), writing():
         for size in range(5):
             letter = mail.seal_letter(LETTER_KIND, {})
-            broken = [b"", b"\x01", letter.envelope[:-1], b"\x02" + letter.envelope, b"x" * 9000]
+            broken = [
+                b"",
+                b"\x01",
+                letter.envelope[:-1],
+                b"\x02" + letter.envelope,
+                b"x" * 9000,
+            ]
             mail.queue(letter._replace(envelope=broken[size]))
         key = mail.queries.newest_outbox_key()
         assert key is not None
@@ -405,7 +449,7 @@ def test_a_worker_that_lacks_the_key_leaves_the_mail_to_one_that_has_it(
     assert [one.to for one in sink.mails] == [SARA]
 
 
-# --- order and presence ------------------------------------------------------------------------
+# --- order and presence -----------------------------------------------------------------------
 
 
 def test_somebody_who_signs_during_an_alert_does_not_wait_for_its_end(

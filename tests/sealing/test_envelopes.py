@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nacl.public import SealedBox
-from nacl.public import PublicKey
+from nacl.public import PublicKey, SealedBox
 
 from tracker.sealing import envelopes
 
@@ -134,7 +133,9 @@ def test_the_public_key_and_the_token_itself_do_not_open() -> None:
         b"[" * 100_000,
     ],
 )
-def test_an_envelope_sealed_by_a_stranger_with_nonsense_inside_is_refused(inside: bytes) -> None:
+def test_an_envelope_sealed_by_a_stranger_with_nonsense_inside_is_refused(
+    inside: bytes,
+) -> None:
     box = SealedBox(PublicKey(PAIR.public))
     with pytest.raises(envelopes.CannotOpen):
         opened(envelopes.VERSION + box.encrypt(inside))

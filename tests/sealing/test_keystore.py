@@ -140,7 +140,9 @@ def test_with_another_epoch_key_nothing_opens_and_no_second_key_is_made(
     assert len(list(folder.iterdir())) == len(before) + 1
 
 
-def test_a_key_file_renamed_to_another_campaign_is_refused(store: Keystore, folder: Path) -> None:
+def test_a_key_file_renamed_to_another_campaign_is_refused(
+    store: Keystore, folder: Path
+) -> None:
     store.make_campaign("one")
     (folder / "campaign-one.key").rename(folder / "campaign-two.key")
     with pytest.raises(KeyMissing):

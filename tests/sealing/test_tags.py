@@ -22,7 +22,12 @@ def test_one_mailbox_has_one_tag_however_it_is_written(one: str, same: str) -> N
 
 
 def test_two_mailboxes_never_share_a_tag() -> None:
-    mailboxes = ["sara@example.org", "sarah@example.org", "sara@example.com", "s.ara@example.org"]
+    mailboxes = [
+        "sara@example.org",
+        "sarah@example.org",
+        "sara@example.com",
+        "s.ara@example.org",
+    ]
     assert len({tags.tag(KEY, one) for one in mailboxes}) == len(mailboxes)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from tracker.alerts.models import Alert, AlertState
 from tracker.campaigns.models import PUBLIC, Campaign
 from tracker.core import clock
-from tracker.extensions import db
+from tracker.extensions import db, locked
 
 ACTIVE = (AlertState.EXPANDING, AlertState.SENDING)
 
@@ -15,7 +15,7 @@ ACTIVE = (AlertState.EXPANDING, AlertState.SENDING)
 def by_update(update_id: int, *, lock: bool = False) -> Alert | None:
     """Give the alert of an update."""
     query = select(Alert).where(Alert.update_id == update_id)
-    return db.session.scalar(query.with_for_update() if lock else query)
+    return db.session.scalar(locked(query) if lock else query)
 
 
 def of_campaign(campaign_id: int) -> dict[int, Alert]:

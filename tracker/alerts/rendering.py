@@ -14,7 +14,7 @@ def update_values(update: Update, language: str) -> dict[str, Any]:
     """Give the values of ``templates/mail/alerts/update`` for readers of ``language``."""
     campaign = update.campaign
     with speaking(language):
-        texts = texts_of(campaign, language)
+        texts = texts_of(campaign, language).strict()
         return {
             "title": texts.text("title", campaign.title).value,
             "slug": campaign.slug,

@@ -108,7 +108,7 @@ class Alerts:
         for row in rows:
             subscription = active.get(row.recipient_id or 0)
             alert = db.session.get(Alert, row.batch_id)
-            if subscription is None or alert is None:
+            if subscription is None or alert is None or alert.state is AlertState.STOPPED:
                 found[row.id] = None
                 continue
             if not alert.update.campaign.is_public:

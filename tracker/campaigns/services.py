@@ -148,7 +148,9 @@ def record_change(change: StatusChange, *, by_id: int | None, moment: dt.datetim
     )
     change.old_status, change.learned_at, change.changed_by_id = subject.status, moment, by_id
     subject.status, subject.certainty = change.new_status, change.certainty
-    subject.since = change.happened_on
+    if change.old_status is not change.new_status:
+        # A report that is confirmed later has not happened later.
+        subject.since = change.happened_on
     subject.verified_on = subject.campaign.local_date(moment)
 
 

@@ -43,6 +43,16 @@ class Texts:
     ) -> None:
         """Take the original's language, the wanted one and the translated blocks."""
         self.original, self.wanted, self.blocks = original, wanted, blocks
+        self.is_strict = False
+
+    def strict(self) -> Texts:
+        """Give the same texts, but the original wherever a translation is outdated.
+
+        For news: "released", corrected since, must not go on being told in other languages.
+        """
+        same = Texts(self.original, self.wanted, self.blocks)
+        same.is_strict = True
+        return same
 
     def text(self, block: str, original: str) -> Text:
         """Give a block translated, or the original marked as a fallback."""
@@ -53,6 +63,8 @@ class Texts:
             return Text(original, self.original, direction(self.original), is_fallback=True)
         text, source = found
         is_outdated = source != source_hash(original)
+        if is_outdated and self.is_strict:
+            return Text(original, self.original, direction(self.original), is_fallback=True)
         return Text(text, self.wanted, direction(self.wanted), is_outdated=is_outdated)
 
     def lines(self, block: str, original: str) -> list[Text]:

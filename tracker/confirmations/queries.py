@@ -12,12 +12,19 @@ from tracker.extensions import db
 def by_unsubscribe(token: bytes) -> Pending | None:
     """Give the row whose mails an unsubscribe link stops."""
     hashed = tokens.digest(token)
-    return db.session.scalar(select(Pending).where(Pending.unsubscribe_hash == hashed))
+    query = select(Pending).where(Pending.unsubscribe_hash == hashed)
+    return db.session.scalar(query.execution_options(populate_existing=True))
 
 
 def by_manage(token: bytes) -> Pending | None:
     """Give the row behind the link to one's own page, confirmed or not."""
     return db.session.scalar(select(Pending).where(Pending.manage_hash == tokens.digest(token)))
+
+
+def lock_mailbox(campaign_id: int, tag: bytes) -> None:
+    """Wait for whatever one mailbox is just confirming under a campaign, and hold it off."""
+    mine = select(Pending.id).where(Pending.campaign_id == campaign_id, Pending.tag == tag)
+    db.session.execute(mine.order_by(Pending.id).with_for_update())
 
 
 def was_refused(campaign_id: int, tag: bytes) -> bool:

@@ -13,7 +13,7 @@ from tracker.confirmations.models import Kind, Pending
 from tracker.core import clock, tokens
 from tracker.core.errors import Refused
 from tracker.database import random_id
-from tracker.extensions import db
+from tracker.extensions import db, locked
 from tracker.mail import services as mail
 from tracker.sealing import envelopes
 
@@ -98,7 +98,7 @@ def find(text: str, kind: Kind, *, lock: bool = False) -> tuple[Pending, bytes]:
     """Give the pending row behind a confirmation link, and the token. Raises LinkGone."""
     token = tokens.from_text(text)
     query = select(Pending).where(Pending.token_hash == tokens.digest(token or b""))
-    pending = db.session.scalar(query.with_for_update() if lock else query)
+    pending = db.session.scalar(locked(query) if lock else query)
     is_gone = (
         token is None
         or pending is None

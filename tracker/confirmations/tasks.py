@@ -40,6 +40,10 @@ FindExisting = Callable[[int, bytes], int | None]
 """Gives the id of what a mailbox (campaign id, tag) has confirmed before."""
 
 
+class Held(Exception):
+    """The campaign is paused for somebody's safety: its mails wait, its title stays unsaid."""
+
+
 class Person(NamedTuple):
     """Whom a sealed letter is for, once it is opened."""
 
@@ -57,12 +61,14 @@ class Confirmations:
         keystore: Keystore,
         existing: Mapping[Kind, FindExisting],
         pages: Sequence[FindExisting],
+        subscribed: FindExisting,
     ) -> None:
-        """Take the keys, how to find what a kind has confirmed before, and whose pages are."""
-        self.keystore, self.existing, self.pages = keystore, existing, pages
+        """Take the keys and how to find what a mailbox has: by kind, for its page, for mails."""
+        self.keystore, self.existing = keystore, existing
+        self.pages, self.subscribed = pages, subscribed
 
     def letters(self, rows: Sequence[Delivery]) -> dict[int, Letter | None]:
-        """Give the letters that ask to confirm; a row whose key is missing is left out."""
+        """Give the letters that ask to confirm; what has to wait is left out."""
         return self._each(rows, self._confirmation)
 
     def link_letters(self, rows: Sequence[Delivery]) -> dict[int, Letter | None]:
@@ -78,7 +84,7 @@ class Confirmations:
         for row in rows:
             try:
                 found[row.id] = write(row, self._open(row))
-            except KeyMissing:
+            except (KeyMissing, Held):
                 continue
             except (envelopes.CannotOpen, KeyError, TypeError, ValueError) as error:
                 # Not written by a page of ours, or damaged: told, and dropped.
@@ -95,6 +101,8 @@ class Confirmations:
         campaign = db.session.get(Campaign, int(content["campaign"]))
         if campaign is None or campaign.key_id is None:
             return None
+        if not campaign.is_public:
+            raise Held
         keys = self.keystore.campaign(campaign.key_id)
         address = str(content["to"])
         return Person(address, campaign, keys, tags.tag(keys.tag_key, address))
@@ -104,8 +112,6 @@ class Confirmations:
         today = clock.today()
         fingerprint = tags.tag(self.keystore.site_key(), person.address)
         if mail_queries.is_suppressed(fingerprint, on=today):
-            return False
-        if queries.was_refused(person.campaign.id, person.tag):
             return False
         if row.verdict is not None:
             return True
@@ -129,25 +135,21 @@ class Confirmations:
             return None
         if pending.confirmed_on or pending.refused_on or not self._may_write(row, person):
             return None
-        known = self.existing[pending.kind](person.campaign.id, person.tag)
-        if known is not None:
-            # What was typed this time is not needed: the mail leads to what there is.
-            pending.payload = None
-            return self._letter(
-                row,
-                person,
-                f"{FOLDERS[pending.kind]}/already",
-                known,
-                language=pending.language,
-            )
+        if queries.was_refused(person.campaign.id, person.tag):
+            return None
+        # The row looks the same whether the address is known or not: whoever reads the
+        # database later cannot tell. Only the mail differs.
         self._equip(pending, person, token)
+        known = self.existing[pending.kind](person.campaign.id, person.tag)
+        letter = "confirm" if known is None else "already"
         return self._letter(
             row,
             person,
-            f"{FOLDERS[pending.kind]}/confirm",
-            pending.id,
+            f"{FOLDERS[pending.kind]}/{letter}",
             language=pending.language,
-            token=tokens.to_text(token),
+            page=pending.id if known is None else known,
+            stop=pending.id,
+            token=tokens.to_text(token) if known is None else None,
         )
 
     def _equip(self, pending: Pending, person: Person, token: bytes) -> None:
@@ -170,8 +172,14 @@ class Confirmations:
         for find in self.pages:
             known = find(person.campaign.id, person.tag)
             if known is not None:
-                language = str(content["language"])[:12]
-                return self._letter(row, person, "pages/link", known, language=language)
+                return self._letter(
+                    row,
+                    person,
+                    "pages/link",
+                    language=str(content["language"])[:12],
+                    page=known,
+                    stop=self.subscribed(person.campaign.id, person.tag) or known,
+                )
         return None
 
     def _letter(
@@ -179,12 +187,14 @@ class Confirmations:
         row: Delivery,
         person: Person,
         template: str,
-        about: int,
         *,
         language: str,
+        page: int,
+        stop: int,
         token: str | None = None,
     ) -> Letter:
-        manage, unsubscribe = _links(person, about)
+        manage, _ = _links(person, page)
+        _, unsubscribe = _links(person, stop)
         title = texts_of(person.campaign, language).text("title", person.campaign.title)
         return Letter(
             to=person.address,

@@ -11,7 +11,8 @@ from flask import Flask, Response, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import (
     BadRequest,
     HTTPException,
@@ -66,6 +67,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_page)
     app.register_error_handler(Refused, _refused_page)
     app.register_error_handler(DatabaseBusy, _busy_page)
+    app.register_error_handler(StaleDataError, _busy_page)
+    app.register_error_handler(IntegrityError, _busy_page)
     app.register_error_handler(OperationalError, _database_page)
     app.register_error_handler(Exception, lambda error: _unexpected_page(app, error))
 
@@ -74,7 +77,7 @@ def init_app(app: Flask) -> None:
 
 
 def _refuse_nonsense() -> None:
-    """Refuse foreign hosts, NUL bytes, invalid UTF-8, repeated single fields, too many fields."""
+    """Refuse foreign hosts, NUL bytes, invalid UTF-8, repeated and too many fields."""
     # Not Flask's TRUSTED_HOSTS: it leaves no way to build the links of the page that says so.
     hosts = current_app.config["TRACKER"].allowed_hosts
     if not host_is_trusted(request.environ.get("HTTP_HOST"), hosts):

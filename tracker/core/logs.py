@@ -6,10 +6,11 @@ import logging
 import re
 
 _PEOPLE = re.compile(
-    r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"  # e-mail addresses
-    r"|\b[A-Za-z0-9_-]{43}\b"  # tokens of links
-    r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # IPv4
-    r"|\b(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{0,4}\b",  # IPv6
+    r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*"  # e-mail addresses (RFC 5321 atoms)
+    r"|(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])"  # tokens of links
+    r"|\\x[0-9a-f]{32,}"  # tags and hashes, as PostgreSQL writes them
+    r"|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])"  # IPv4
+    r"|(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])",  # IPv6
     re.IGNORECASE,
 )
 

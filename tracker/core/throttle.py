@@ -37,17 +37,29 @@ class Throttle:
         """Count one try of ``who``; raise :class:`TooMany` above ``limit`` ("9 per hour")."""
         item = parse(limit)
         name = self._name(purpose, who)
-        if not self._limiter.hit(item, name):
-            raise TooMany(
-                _l("Too many attempts from your network. Please wait a little and try again."),
-                retry_after=self._seconds_left(item, name),
-            )
+        with self._lock:
+            # The storage starts a timer on a hit; two threads may start the same one.
+            is_within = self._limiter.hit(item, name)
+        if not is_within:
+            raise self._too_many(item, name)
+
+    def check(self, limit: str, *, purpose: str, who: str) -> None:
+        """Raise :class:`TooMany` where ``limit`` is used up, without counting a try."""
+        item, name = parse(limit), self._name(purpose, who)
+        if not self._limiter.test(item, name):
+            raise self._too_many(item, name)
 
     def forget(self) -> None:
         """Forget every counter and the key."""
         with self._lock:
             self._key_until = 0.0
         self._name("", "")
+
+    def _too_many(self, item: RateLimitItem, name: str) -> TooMany:
+        return TooMany(
+            _l("Too many attempts from your network. Please wait a little and try again."),
+            retry_after=self._seconds_left(item, name),
+        )
 
     def _seconds_left(self, item: RateLimitItem, name: str) -> int:
         reset_at = self._limiter.get_window_stats(item, name).reset_time

@@ -57,7 +57,9 @@ def decline_endorsement(endorsement_id: int) -> ResponseReturnValue:
 
 
 def _found(endorsement_id: int) -> Endorsement:
-    found = db.session.get(Endorsement, endorsement_id, with_for_update=True)
+    found = db.session.get(
+        Endorsement, endorsement_id, with_for_update=True, populate_existing=True
+    )
     if found is None or not organisers.may_edit(session.current(), found.campaign_id):
         abort(404)
     return found

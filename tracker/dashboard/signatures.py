@@ -1,4 +1,4 @@
-"""Public comments of signatories, waiting to be read."""
+"""Public comments of signatories, waiting to be read, and the names that are shown."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from tracker.dashboard.blueprint import ROW, bp
 from tracker.extensions import db
 from tracker.organisers import queries as organisers
 from tracker.organisers import session
+from tracker.signatures import queries as signatures
 from tracker.signatures import services
 from tracker.signatures.models import Review, Signature
 
 SHOWN = 50
+NAMES = 200
+"""Most names on one page."""
 
 
 @bp.get("/comments")
@@ -50,9 +53,53 @@ def decline_comment(signature_id: int) -> ResponseReturnValue:
 
 
 def _found(signature_id: int) -> Signature:
-    found = db.session.get(Signature, signature_id, with_for_update=True)
+    found = db.session.get(
+        Signature, signature_id, with_for_update=True, populate_existing=True
+    )
     if found is None or not organisers.may_edit(session.current(), found.campaign_id):
         abort(404)
     if found.review is None:
         raise Refused(_("The signatory has taken this comment back."))
     return found
+
+
+# --- names shown ---------------------------------------------------------------------------
+
+
+@bp.get("/campaigns/<slug>/names")
+def names(slug: str) -> ResponseReturnValue:
+    """Show the names that stand on a campaign's page, and those that were taken down."""
+    campaign = access.campaign_or_404(slug)
+    return render_template(
+        "dashboard/signatures/names.html",
+        campaign=campaign,
+        shown=signatures.shown(campaign.id, limit=NAMES),
+        barred=signatures.shown(campaign.id, limit=NAMES, barred=True),
+    )
+
+
+@bp.post(f"/campaigns/<slug>/names/<{ROW}:signature_id>/take-down")
+@guard.csrf_guarded
+def take_name_down(slug: str, signature_id: int) -> ResponseReturnValue:
+    """Take a name and its comment off the page; the signature counts all the same."""
+    return _bar(slug, signature_id, barred=True)
+
+
+@bp.post(f"/campaigns/<slug>/names/<{ROW}:signature_id>/put-back")
+@guard.csrf_guarded
+def put_name_back(slug: str, signature_id: int) -> ResponseReturnValue:
+    """Show a name again that was taken down."""
+    return _bar(slug, signature_id, barred=False)
+
+
+def _bar(slug: str, signature_id: int, *, barred: bool) -> ResponseReturnValue:
+    done = _("The name is off the page.") if barred else _("The name is shown again.")
+    with access.acting(done):
+        campaign = access.campaign_or_404(slug)
+        found = db.session.get(
+            Signature, signature_id, with_for_update=True, populate_existing=True
+        )
+        if found is None or found.campaign_id != campaign.id:
+            abort(404)
+        services.bar_name(found, barred=barred)
+    return redirect(url_for(".names", slug=slug), 303)

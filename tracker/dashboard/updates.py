@@ -26,7 +26,7 @@ from tracker.core.languages import CONTENT_LANGUAGES, LANGUAGES, direction, spea
 from tracker.dashboard import access, translations
 from tracker.dashboard.alerts import alert_shown
 from tracker.dashboard.blueprint import ROW, bp
-from tracker.extensions import writing
+from tracker.extensions import SAFE_METHODS, writing
 from tracker.mail.rendering import Letter, render
 from tracker.organisers import session
 from tracker.subscriptions import queries as subscriptions
@@ -267,7 +267,7 @@ def delete_update(slug: str, update_id: int) -> ResponseReturnValue:
     """Ask, then throw a draft away."""
     campaign = access.campaign_or_404(slug)
     found = update_or_404(campaign, update_id)
-    if request.method == "GET":
+    if request.method in SAFE_METHODS:
         return render_template(
             "dashboard/updates/delete_update.html", campaign=campaign, update=found
         )

@@ -35,9 +35,9 @@ class TemporaryFailure(Exception):
 class PermanentFailure(Exception):
     """The server will never take this mail (5xx)."""
 
-    def __init__(self, code: int, *, is_address: bool) -> None:
-        """Keep the code, and whether it was the address that was refused."""
-        self.code, self.is_address = code, is_address
+    def __init__(self, code: int, *, is_about_us: bool) -> None:
+        """Keep the code, and whether it is we who are not wanted (5.7.x, RFC 3463 §3.8)."""
+        self.code, self.is_about_us = code, is_about_us
         super().__init__(str(code))
 
 
@@ -88,24 +88,26 @@ class VerifiedConnection(Connection):
             # The sender is ours: whatever is wrong is not the recipient's fault.
             self._drop()
             raise RelayTrouble(f"MAIL {code}")
-        code, _ = host.rcpt(recipient)
+        words: bytes | str
+        code, words = host.rcpt(recipient)
         if code not in (250, 251):
-            self._refused(host, code, is_address=True)
+            self._refused(host, code, words)
         try:
-            code, _ = host.data(raw)
+            code, words = host.data(raw)
         except smtplib.SMTPDataError as error:
-            code = error.smtp_code
+            code, words = error.smtp_code, error.smtp_error
         if code != 250:
-            self._refused(host, code, is_address=False)
+            self._refused(host, code, words)
 
-    def _refused(self, host: smtplib.SMTP, code: int, *, is_address: bool) -> None:
+    def _refused(self, host: smtplib.SMTP, code: int, words: bytes | str) -> None:
         if code == 421:
             self._drop()
             raise RelayTrouble("421")
         with contextlib.suppress(OSError, smtplib.SMTPException):
             host.rset()
         if 500 <= code <= 599:
-            raise PermanentFailure(code, is_address=is_address)
+            text = words.decode("ascii", "replace") if isinstance(words, bytes) else words
+            raise PermanentFailure(code, is_about_us=text.lstrip().startswith("5.7."))
         raise TemporaryFailure(code)
 
     def _drop(self) -> None:

@@ -10,6 +10,7 @@ same Message-ID. Nothing else can come twice, and nothing can be lost.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import random
@@ -44,6 +45,10 @@ WINDOW_SECONDS = 0.5
 RETRY_MINUTES = (5, 15, 45, 120, 360, 720, 1440, 1440)
 """Waiting time after each refusal for now (DESIGN §7)."""
 GIVE_UP_AFTER = dt.timedelta(days=3)
+MARK_SECONDS = 30.0
+"""How long a mark is tried while the database is busy."""
+REFUSED_IN_ROW = 20
+"""After so many refusals without an acceptance the relay is taken to be at fault."""
 OTHER_WORKER_SECONDS = 30
 """Waiting time of a delivery whose key this worker does not hold."""
 RELAY_PAUSE_SECONDS = (1, 2, 5, 15, 60)
@@ -65,6 +70,7 @@ class Office:
     sources: Mapping[str, Source]
     connection: VerifiedConnection | None = None
     troubles: int = 0
+    refused_in_row: int = 0
     closed_until: float = 0.0
 
     def close(self) -> None:
@@ -147,7 +153,7 @@ def _written(office: Office, ids: list[int]) -> list[tuple[int, Letter]]:
             found = office.sources[kind](of_kind)
             for row in of_kind:
                 if row.id not in found:
-                    _put_off(row, seconds=OTHER_WORKER_SECONDS)
+                    _wait_for_another(row)
                 elif letter := found[row.id]:
                     ready.append((row.id, letter))
                 else:
@@ -170,6 +176,10 @@ def _send_all(
             _relay_failed(office, trouble)
             _release(office.owner, [one for one, _ in letters[position:]], last=delivery_id)
             break
+        except BaseException:
+            with contextlib.suppress(Exception):
+                _release(office.owner, [one for one, _ in letters[position + 1 :]])
+            raise
         done += 1
     return done
 
@@ -193,10 +203,17 @@ def _send_one(office: Office, delivery_id: int, letter: Letter) -> None:
         log.warning("delivery %s: the server answered %s, later", delivery_id, failure.code)
         _retry(delivery_id, office.owner)
     except PermanentFailure as failure:
-        log.warning("delivery %s: the server answered %s, never", delivery_id, failure.code)
-        _mark(delivery_id, office.owner, DeliveryState.REFUSED)
+        office.refused_in_row += 1
+        if failure.is_about_us or office.refused_in_row > REFUSED_IN_ROW:
+            # A relay that refuses everybody is set up wrongly: nobody's address is bad.
+            log.error("the server refuses our mail (%s); it is kept for later", failure.code)
+            _retry(delivery_id, office.owner)
+        else:
+            log.warning("delivery %s: the server answered %s, never", delivery_id, failure.code)
+            _mark(delivery_id, DeliveryState.REFUSED)
     else:
-        _mark(delivery_id, office.owner, DeliveryState.SENT)
+        office.refused_in_row = 0
+        _mark(delivery_id, DeliveryState.SENT)
     office.troubles = 0
 
 
@@ -222,11 +239,24 @@ def _still_ours(owner: str, delivery_id: int) -> bool:
         return bool(renewed.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has one
 
 
-def _mark(delivery_id: int, owner: str, state: DeliveryState) -> None:
-    with writing():
-        row = db.session.get(Delivery, delivery_id)
-        if row is not None and row.lease_owner == owner:
-            _finish(row, state)
+def _mark(delivery_id: int, state: DeliveryState) -> None:
+    """Write down what the server said, whoever holds the lease by now.
+
+    A database that is busy at this moment is asked again: what was accepted and not written
+    down would be sent a second time.
+    """
+    until = time.monotonic() + MARK_SECONDS
+    while True:
+        try:
+            with writing():
+                row = db.session.get(Delivery, delivery_id, populate_existing=True)
+                if row is not None and row.state is DeliveryState.QUEUED:
+                    _finish(row, state)
+            return
+        except (DatabaseBusy, OperationalError):
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
 
 
 def _finish(row: Delivery, state: DeliveryState) -> None:
@@ -250,6 +280,15 @@ def _retry(delivery_id: int, owner: str) -> None:
             _finish(row, DeliveryState.GIVEN_UP)
         else:
             row.due_at, row.lease_owner, row.lease_until = due, None, None
+
+
+def _wait_for_another(row: Delivery) -> None:
+    """Leave a mail to a worker that holds its key, or until its campaign goes on."""
+    if clock.now() > row.queued_at + GIVE_UP_AFTER:
+        log.error("delivery %s: no worker could write it in three days", row.id)
+        _finish(row, DeliveryState.GIVEN_UP)
+    else:
+        _put_off(row, seconds=OTHER_WORKER_SECONDS)
 
 
 def _put_off(row: Delivery, *, seconds: int) -> None:

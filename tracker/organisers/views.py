@@ -28,7 +28,8 @@ def sign_in() -> ResponseReturnValue:
     """Take address and password; the answer does not tell which of the two is wrong."""
     form = SignInForm()
     if form.validate_on_submit():
-        _slow_down(str(form.email.data))
+        for purpose, who in _sources(str(form.email.data)):
+            throttle.throttle.check(_limit(), purpose=purpose, who=who)
         organiser = queries.by_email(str(form.email.data))
         known = organiser is not None and organiser.deactivated_at is None
         stored = organiser.password_hash if organiser is not None and known else None
@@ -36,15 +37,27 @@ def sign_in() -> ResponseReturnValue:
         db.session.rollback()  # hashing takes long; nothing stays open meanwhile
         if passwords.matches(stored, str(form.password.data)) and organiser_id is not None:
             return _signed_in(organiser_id)
+        for purpose, who in _sources(str(form.email.data)):
+            throttle.throttle.hit(_limit(), purpose=purpose, who=who)
         form.form_errors.append(_("Address or password is wrong."))
     page = render_template("organisers/sign_in.html", form=form)
     return page, 422 if form.errors else 200
 
 
-def _slow_down(email: str) -> None:
-    limit = current_app.config["TRACKER"].sign_in_limit
-    throttle.throttle.hit(limit, purpose="sign-in network", who=throttle.network())
-    throttle.throttle.hit(limit, purpose="sign-in account", who=email.strip().lower())
+def _limit() -> str:
+    limit: str = current_app.config["TRACKER"].sign_in_limit
+    return limit
+
+
+def _sources(email: str) -> list[tuple[str, str]]:
+    """Give what failed attempts are counted by.
+
+    An account is counted together with the network: counted alone, anybody could keep its
+    owner out for ever.
+    """
+    network = throttle.network()
+    account = f"{email.strip().lower()} {network}"
+    return [("sign-in network", network), ("sign-in account", account)]
 
 
 def _signed_in(organiser_id: int) -> ResponseReturnValue:

@@ -36,8 +36,12 @@ class Own:
         return not (self.signature or self.subscription or self.endorsements)
 
 
-def find(token: bytes) -> Own | None:
-    """Give what belongs to the link, or ``None`` where nothing does any more."""
+def find(token: bytes, *, lock: bool = False) -> Own | None:
+    """Give what belongs to the link, or ``None`` where nothing does any more.
+
+    With ``lock`` it stays as it is until the transaction ends: nothing of this mailbox is
+    confirmed, withdrawn or stopped at the same moment.
+    """
     pending = pendings.by_manage(token)
     row = (
         signatures.by_manage(token)
@@ -47,31 +51,46 @@ def find(token: bytes) -> Own | None:
     )
     if row is None or row.tag is None:
         return None
+    campaign_id, tag = row.campaign_id, row.tag
+    is_unconfirmed = pending is not None and pending.confirmed_on is None
+    if lock:
+        pendings.lock_mailbox(campaign_id, tag)
     return Own(
-        db.session.get_one(Campaign, row.campaign_id),
-        row.tag,
-        pending is not None and pending.confirmed_on is None,
-        signatures.by_tag(row.campaign_id, row.tag),
-        subscriptions.by_tag(row.campaign_id, row.tag),
-        endorsements.by_tag(row.campaign_id, row.tag),
+        db.session.get_one(Campaign, campaign_id),
+        tag,
+        is_unconfirmed,
+        signatures.by_tag(campaign_id, tag, lock=lock),
+        subscriptions.by_tag(campaign_id, tag, lock=lock),
+        endorsements.by_tag(campaign_id, tag),
     )
 
 
-def withdraw(own: Own) -> None:
-    """Take the signature back; mails go on unless they are stopped too."""
+def withdraw(own: Own) -> bool:
+    """Take the signature back; mails go on. Give whether anything is left."""
     if own.signature is not None:
         signing.withdraw(own.signature)
+    return _left(own, own.subscription is not None)
 
 
-def stop_mails(own: Own) -> None:
-    """End the mails; the address is gone."""
+def stop_mails(own: Own) -> bool:
+    """End the mails; the address is gone. Give whether anything is left."""
     subscribing.unsubscribe(own.campaign.id, own.tag)
+    return _left(own, own.signature is not None)
+
+
+def _left(own: Own, other: bool) -> bool:
+    """Forget the tag too where nothing is left that it stands for."""
+    if other or own.endorsements:
+        return True
+    confirmations.forget(own.campaign.id, own.tag)
+    return False
 
 
 def delete_everything(own: Own) -> None:
     """Delete whatever the mailbox has under this campaign."""
-    withdraw(own)
-    stop_mails(own)
+    if own.signature is not None:
+        signing.withdraw(own.signature)
+    subscribing.unsubscribe(own.campaign.id, own.tag)
     for endorsement in own.endorsements:
         endorsing.retract(endorsement)
     confirmations.forget(own.campaign.id, own.tag)

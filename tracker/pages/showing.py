@@ -77,6 +77,7 @@ class CampaignShown(Card):
     accepts_signatures: bool
     closed_label: str | None
     appeal: Text
+    letter: Text
     demands: list[Text]
     subjects: list[SubjectShown]
     countries: int
@@ -130,6 +131,7 @@ def campaign_shown(campaign: Campaign) -> CampaignShown:
         accepts_signatures=campaign.accepts_support,
         closed_label=_closed_label(campaign),
         appeal=texts.text("appeal", campaign.appeal).html(),
+        letter=texts.text("letter", campaign.letter).html(),
         demands=texts.lines("demands", campaign.demands),
         subjects=[_subject(subject, texts) for subject in campaign.subjects],
         countries=len(counts),
@@ -220,6 +222,7 @@ def _targets(campaign: Campaign, texts: Texts) -> list[dict[str, Any]]:
     return [
         {
             "office": texts.text(f"target.{target.id}.office", target.office),
+            "name": target.name,
             "country_name": country(target.country),
             "email": target.email,
             "post_address": target.post_address,

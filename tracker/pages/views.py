@@ -78,9 +78,9 @@ def healthz() -> ResponseReturnValue:
 # --- one's own page ------------------------------------------------------------------------
 
 
-def _find(token: str) -> owned.Own:
+def _find(token: str, *, lock: bool = False) -> owned.Own:
     secret = tokens.from_text(token)
-    found = owned.find(secret) if secret else None
+    found = owned.find(secret, lock=lock) if secret else None
     if found is None:
         raise confirmations.LinkGone(
             _("There is nothing under this link any more: it was deleted, or never confirmed.")
@@ -143,7 +143,7 @@ def change_shown(token: str) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _my_page(_find(token), token, shown=form), 422
     with writing():
-        signature = _find(token).signature or abort(410)
+        signature = _find(token, lock=True).signature or abort(410)
         if form.shows_name.is_yes:
             signatures.show_name(signature, str(form.name.data))
         else:
@@ -160,7 +160,7 @@ def change_mails(token: str) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _my_page(_find(token), token, mails=form), 422
     with writing():
-        subscription = _find(token).subscription or abort(410)
+        subscription = _find(token, lock=True).subscription or abort(410)
         subscriptions.change(
             subscription, scope=Scope(form.scope.data), language=str(form.language.data)
         )
@@ -172,10 +172,8 @@ def change_mails(token: str) -> ResponseReturnValue:
 def stop_mails(token: str) -> ResponseReturnValue:
     """End the mails; the signature stays."""
     with writing():
-        found = _find(token)
-        owned.stop_mails(found)
-        is_empty = found.signature is None and not found.endorsements
-    return redirect(url_for(".gone"), 303) if is_empty else _back(token, "stopped")
+        is_left = owned.stop_mails(_find(token, lock=True))
+    return _back(token, "stopped") if is_left else redirect(url_for(".gone"), 303)
 
 
 @bp.post("/<lang:lang>/my/<token>/withdraw")
@@ -183,10 +181,8 @@ def stop_mails(token: str) -> ResponseReturnValue:
 def withdraw(token: str) -> ResponseReturnValue:
     """Take the signature back."""
     with writing():
-        found = _find(token)
-        owned.withdraw(found)
-        is_empty = found.subscription is None and not found.endorsements
-    return redirect(url_for(".gone"), 303) if is_empty else _back(token, "withdrawn")
+        is_left = owned.withdraw(_find(token, lock=True))
+    return _back(token, "withdrawn") if is_left else redirect(url_for(".gone"), 303)
 
 
 @bp.post("/<lang:lang>/my/<token>/delete")
@@ -194,7 +190,7 @@ def withdraw(token: str) -> ResponseReturnValue:
 def delete_everything(token: str) -> ResponseReturnValue:
     """Delete everything this mailbox has under the campaign."""
     with writing():
-        owned.delete_everything(_find(token))
+        owned.delete_everything(_find(token, lock=True))
     return redirect(url_for(".gone"), 303)
 
 

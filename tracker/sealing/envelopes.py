@@ -18,7 +18,7 @@ from nacl.secret import SecretBox
 
 VERSION = b"\x01"
 
-CONTACT_SIZE = 448
+CONTACT_SIZE = 512
 """Padded bytes of an address and a name to write to."""
 IDENTITY_SIZE = 1024
 """Padded bytes of name, town and organisation."""

@@ -81,9 +81,13 @@ class Keystore:
         """Give a private key of the outbox. Raises :class:`KeyMissing`."""
         return bytes.fromhex(self._read(f"outbox-{key_id}")["private"])
 
-    def outbox_ids(self) -> set[str]:
-        """Give the ids of the outbox keys held here."""
-        return {path.stem.removeprefix("outbox-") for path in self.folder.glob("outbox-*.key")}
+    def outbox_ids(self, *, made_before: dt.datetime | None = None) -> set[str]:
+        """Give the ids of the outbox keys held here, or of those made before a moment."""
+        return {
+            path.stem.removeprefix("outbox-")
+            for path in self.folder.glob("outbox-*.key")
+            if made_before is None or path.stat().st_mtime < made_before.timestamp()
+        }
 
     def destroy_outbox(self, key_id: str) -> None:
         """Forget a private key: what was sealed to it stays shut, in backups too."""

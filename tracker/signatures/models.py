@@ -37,7 +37,7 @@ class Signature(Model):
     __tablename__ = "signatures"
     __table_args__ = (
         UniqueConstraint("campaign_id", "tag"),
-        Index("ix_signatures_shown", "campaign_id", "shows_name", "day"),
+        Index("ix_signatures_shown", "campaign_id", "shows_name", "is_barred", "day", "id"),
         Index("ix_signatures_review", "campaign_id", "review"),
         UNORDERED,
     )
@@ -54,6 +54,7 @@ class Signature(Model):
     hands_over: Mapped[bool]
     public_name: Mapped[str | None] = mapped_column(String(120))
     public_comment: Mapped[str | None] = mapped_column(String(600))
+    is_barred: Mapped[bool] = mapped_column(default=False)
     review: Mapped[Review | None] = mapped_column(Words(Review))
     manage_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     consent_version: Mapped[str] = mapped_column(String(16))

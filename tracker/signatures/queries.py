@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import func, select, union_all
 
 from tracker.core import tokens
-from tracker.extensions import db
+from tracker.extensions import db, locked
 from tracker.signatures.models import CountChange, CountryTotal, Review, Signature
 
 
@@ -44,14 +44,19 @@ def count_confirmed(campaign_id: int) -> int:
     return sum(by_country([campaign_id])[campaign_id].values())
 
 
-def shown(campaign_id: int, *, limit: int) -> list[Signature]:
-    """Give the newest days' public signatures; within a day in random order."""
+def shown(campaign_id: int, *, limit: int, barred: bool = False) -> list[Signature]:
+    """Give the newest days' public signatures, or those whose names organisers took down."""
     return list(
         db.session.scalars(
             select(Signature)
-            .where(Signature.campaign_id == campaign_id, Signature.shows_name.is_(True))
-            # Ids are random, so their order within a day tells nothing.
-            .order_by(Signature.day.desc(), Signature.id)
+            .where(
+                Signature.campaign_id == campaign_id,
+                Signature.shows_name.is_(True),
+                Signature.is_barred.is_(barred),
+            )
+            # Ids are random, so their order within a day tells nothing. Both descend, so
+            # that the index gives them in order on a day of a hundred thousand.
+            .order_by(Signature.day.desc(), Signature.id.desc())
             .limit(limit)
         )
     )
@@ -62,7 +67,11 @@ def comments(campaign_id: int, review: Review, *, limit: int) -> list[Signature]
     return list(
         db.session.scalars(
             select(Signature)
-            .where(Signature.campaign_id == campaign_id, Signature.review == review)
+            .where(
+                Signature.campaign_id == campaign_id,
+                Signature.review == review,
+                Signature.is_barred.is_(False),
+            )
             .order_by(Signature.day.desc(), Signature.id)
             .limit(limit)
         )
@@ -72,7 +81,7 @@ def comments(campaign_id: int, review: Review, *, limit: int) -> list[Signature]
 def by_tag(campaign_id: int, tag: bytes, *, lock: bool = False) -> Signature | None:
     """Give a mailbox's signature under a campaign."""
     query = select(Signature).where(Signature.campaign_id == campaign_id, Signature.tag == tag)
-    return db.session.scalar(query.with_for_update() if lock else query)
+    return db.session.scalar(locked(query) if lock else query)
 
 
 def id_by_tag(campaign_id: int, tag: bytes) -> int | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any, NamedTuple
 
+from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from tracker.campaigns.models import Campaign
@@ -86,12 +86,22 @@ def confirm(
     except IntegrityError:
         # Another confirmation of the same mailbox was first: one signature per person.
         return False
-    _count(signature, +1)
+    db.session.add(
+        CountChange(
+            campaign_id=signature.campaign_id,
+            day=signature.day,
+            country=signature.country,
+            delta=+1,
+        )
+    )
     return True
 
 
 def show_name(signature: Signature, name: str) -> None:
     """Show a name on the page; it is typed again, because the sealed one cannot be read."""
+    if signature.review is not None and name != signature.public_name:
+        # The comment was read together with the name beside it.
+        signature.review = Review.WAITING
     signature.shows_name, signature.public_name = True, name
 
 
@@ -106,26 +116,25 @@ def hand_over(signature: Signature, *, agrees: bool) -> None:
     signature.hands_over = agrees
 
 
-def replace_identity(signature: Signature, identity: bytes) -> None:
-    """Put newly entered particulars in the place of the sealed ones."""
-    signature.identity = identity
-
-
 def withdraw(signature: Signature) -> None:
-    """Take a signature back: the row goes, tag and all, and the count falls by one."""
-    _count(signature, -1)
-    db.session.delete(signature)
+    """Take a signature back: the row goes, tag and all, and the count falls by one.
+
+    Only what was really deleted is counted, so that pressing twice takes one away.
+    """
+    gone = db.session.execute(
+        delete(Signature)
+        .where(Signature.id == signature.id)
+        .returning(Signature.campaign_id, Signature.day, Signature.country)
+    ).first()
+    if gone is not None:
+        db.session.add(CountChange(**gone._mapping, delta=-1))
+
+
+def bar_name(signature: Signature, *, barred: bool) -> None:
+    """Organisers take a name off the page, or let it back; the signature counts anyway."""
+    signature.is_barred = barred
 
 
 def review_comment(signature: Signature, verdict: Review) -> None:
     """Let a public comment through, or not."""
     signature.review = verdict
-
-
-def _count(signature: Signature, delta: int) -> None:
-    day: dt.date = signature.day
-    db.session.add(
-        CountChange(
-            campaign_id=signature.campaign_id, day=day, country=signature.country, delta=delta
-        )
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from tracker.core import tokens
-from tracker.extensions import db
+from tracker.extensions import db, locked
 from tracker.subscriptions.models import Scope, Subscription
 
 
@@ -14,7 +14,7 @@ def by_tag(campaign_id: int, tag: bytes, *, lock: bool = False) -> Subscription 
     query = select(Subscription).where(
         Subscription.campaign_id == campaign_id, Subscription.tag == tag
     )
-    return db.session.scalar(query.with_for_update() if lock else query)
+    return db.session.scalar(locked(query) if lock else query)
 
 
 def id_by_tag(campaign_id: int, tag: bytes) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
 
 from tracker.campaigns.models import Campaign
 from tracker.confirmations.services import Opened
@@ -44,20 +45,24 @@ def subscribe(opened: Opened, contact: SealedContact, *, scope: Scope) -> None:
     if found is not None:
         found.scope, found.language = scope, pending.language
         return
-    db.session.add(
-        Subscription(
-            id=pending.id,
-            campaign_id=pending.campaign_id,
-            tag=pending.tag or b"",
-            contact=contact.envelope,
-            language=pending.language,
-            scope=scope,
-            manage_hash=tokens.digest(opened.manage),
-            unsubscribe_hash=tokens.digest(opened.unsubscribe),
-            consent_version=CONSENT_VERSION,
-            day=clock.today(),
-        )
+    subscription = Subscription(
+        id=pending.id,
+        campaign_id=pending.campaign_id,
+        tag=pending.tag or b"",
+        contact=contact.envelope,
+        language=pending.language,
+        scope=scope,
+        manage_hash=tokens.digest(opened.manage),
+        unsubscribe_hash=tokens.digest(opened.unsubscribe),
+        consent_version=CONSENT_VERSION,
+        day=clock.today(),
     )
+    try:
+        with db.session.begin_nested():
+            db.session.add(subscription)
+    except IntegrityError:
+        # The same mailbox confirmed twice at this moment; both wanted the mails.
+        return
 
 
 def change(subscription: Subscription, *, scope: Scope, language: str) -> None:

@@ -13,7 +13,7 @@ from tracker.confirmations import queries as pendings
 from tracker.confirmations import services as confirmations
 from tracker.confirmations.models import Kind
 from tracker.core import guard, languages, tokens
-from tracker.extensions import db, writing
+from tracker.extensions import SAFE_METHODS, db, writing
 from tracker.subscriptions import queries, services
 from tracker.subscriptions.forms import ConfirmSubscriptionForm, SubscribeForm
 from tracker.subscriptions.models import Scope
@@ -78,7 +78,7 @@ def unsubscribe(token: str) -> ResponseReturnValue:
 
     A POST answers 200 without a redirect, however often it comes; it needs no worker.
     """
-    if request.method == "GET":
+    if request.method in SAFE_METHODS:
         return render_template("subscriptions/unsubscribe.html", done=False)
     is_ours = request.form.get("List-Unsubscribe") == "One-Click" or "stop" in request.form
     if not is_ours:
@@ -91,13 +91,15 @@ def unsubscribe(token: str) -> ResponseReturnValue:
 
 
 def _stop(secret: bytes) -> None:
-    subscription = queries.by_unsubscribe(secret)
-    if subscription is not None:
-        services.unsubscribe(subscription.campaign_id, subscription.tag)
-    pending = pendings.by_unsubscribe(secret)
-    if pending is None:
+    found = queries.by_unsubscribe(secret) or pendings.by_unsubscribe(secret)
+    if found is None or found.tag is None:
         return
-    if pending.tag is not None:
-        services.unsubscribe(pending.campaign_id, pending.tag)
-    if pending.confirmed_on is None:
+    campaign_id, tag = found.campaign_id, found.tag
+    # First what is just being confirmed by this mailbox, then the mails it may have begun.
+    pendings.lock_mailbox(campaign_id, tag)
+    services.unsubscribe(campaign_id, tag)
+    pending = pendings.by_unsubscribe(secret)
+    if pending is not None and pending.confirmed_on is None:
         confirmations.refuse(pending)
+    elif pending is not None and pending.kind is Kind.SUBSCRIPTION:
+        db.session.delete(pending)

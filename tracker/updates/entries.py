@@ -41,7 +41,11 @@ class Entry:
 
 
 def entry_of(update: Update, texts: Texts) -> Entry:
-    """Give an update in the language of ``texts``; call it while that language is spoken."""
+    """Give an update in the language of ``texts``; call it while that language is spoken.
+
+    Where a translation is outdated it tells the original: an update is news.
+    """
+    texts = texts.strict()
     headline = texts.text(f"update.{update.id}.headline", update.headline)
     text = texts.text(f"update.{update.id}.text", update.text)
     posted = update.campaign.local_date(update.posted_at) if update.posted_at else None

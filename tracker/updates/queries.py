@@ -26,7 +26,12 @@ def _of(campaign_id: int, state: UpdateState) -> list[Update]:
             select(Update)
             .where(Update.campaign_id == campaign_id, Update.state == state)
             .options(selectinload(Update.changes).joinedload(StatusChange.subject))
-            .order_by(Update.happened_on.desc(), Update.posted_at.desc(), Update.id)
+            .order_by(
+                Update.happened_on.desc(),
+                Update.happened_time.desc().nulls_last(),
+                Update.posted_at.desc(),
+                Update.id,
+            )
         )
     )
 
