@@ -92,3 +92,5 @@ def test_a_route_that_declares_no_guard_refuses_every_post(settings: Settings) -
     for headers in ({}, {"Origin": OURS}):
         assert client.post("/undeclared", headers=headers).status_code == 405
     assert guard.guard_of(app, "<lambda>") is None
+    with app.app_context():
+        db.engine.dispose()

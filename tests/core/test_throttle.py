@@ -18,7 +18,7 @@ from tracker.campaigns.models import Campaign
 from tracker.confirmations.models import Pending
 from tracker.core import throttle as module
 from tracker.core.errors import TooMany
-from tracker.core.throttle import Throttle, network, throttle
+from tracker.core.throttle import Throttle, network
 from tracker.extensions import db
 
 LIMIT = 60

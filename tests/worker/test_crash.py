@@ -158,7 +158,7 @@ def test_killed_at_any_moment_everybody_is_told_and_hardly_anybody_twice(
         for _ in range(times):
             while len(crew.running) < workers:
                 crew.hire()
-            wait_for(partial(more_than, sink, len(sink.mails) + draw.randint(0, 20)), crew)
+            wait_for(partial(more_than, sink, len(sink.mails) + draw.randint(0, 15)), crew)
             time.sleep(draw.uniform(0, 0.03))
             crew.kill()
             kills += 1
@@ -168,6 +168,7 @@ def test_killed_at_any_moment_everybody_is_told_and_hardly_anybody_twice(
     assert len({mail.to for mail in sink.mails}) < len(PEOPLE) - len(GONE), "too late to kill"
     crew.dismiss()
     before = len(sink.mails)
+    crew.hire()
     crew.hire()
     wait_for(lambda: state_of(site, alert_id) is AlertState.DONE, crew)
     assert len(sink.mails) > before

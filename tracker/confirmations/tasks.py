@@ -63,7 +63,7 @@ class Confirmations:
         pages: Sequence[FindExisting],
         subscribed: FindExisting,
     ) -> None:
-        """Take the keys and how to find what a mailbox has: by kind, for its page, for mails."""
+        """Take the keys and how to find what a mailbox has: by kind, its page, its mails."""
         self.keystore, self.existing = keystore, existing
         self.pages, self.subscribed = pages, subscribed
 
