@@ -16,13 +16,16 @@ from flask.testing import FlaskClient
 from sqlalchemy import Connection, event, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from tests.conftest import sign
+from tests.conftest import confirm, path_in, sign
 from tests.support import factories
+from tests.support.sink import Sink
 from tracker.campaigns.models import Campaign
 from tracker.core import clock
 from tracker.database import DatabaseBusy, FairConnection, SideLock
 from tracker.extensions import db, writing
 from tracker.organisers.models import Organiser
+from tracker.signatures.models import Signature
+from tracker.signatures.queries import count_confirmed
 
 
 @contextmanager
@@ -322,6 +325,31 @@ def test_a_full_disk_is_told_as_such_and_nothing_is_half_stored(
     assert answer.status_code == 503
     assert client.get(f"/en/campaigns/{campaign.slug}").status_code == 200
     assert sign(client, campaign.slug).status_code == 303
+
+
+def test_a_signature_that_the_database_refuses_is_not_told_as_counted_and_not_lost(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Callable[[], None],
+    sink: Sink,
+) -> None:
+    sign(client, campaign.slug)
+    work()
+    link = path_in(sink.mails[0].text, "/confirm/signature/")
+
+    def spoil(_mapper: Any, _connection: Connection, signature: Any) -> None:
+        signature.manage_hash = None
+
+    event.listen(Signature, "before_insert", spoil)
+    try:
+        answer = confirm(client, link)
+    finally:
+        event.remove(Signature, "before_insert", spoil)
+    assert answer.status_code >= 500
+    assert confirm(client, link).status_code == 303
+    with app.app_context():
+        assert count_confirmed(campaign.id) == 1
 
 
 def test_an_address_never_appears_in_what_the_database_complains_about(

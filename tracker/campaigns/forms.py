@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
-from zoneinfo import available_timezones
 
 from flask_babel import lazy_gettext as _l
 from wtforms import (
     BooleanField,
     EmailField,
     Field,
-    Form,
     HiddenField,
-    IntegerField,
-    StringField,
-    TextAreaField,
 )
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import (
-    DataRequired,
     InputRequired,
     NumberRange,
     Optional,
@@ -30,9 +23,19 @@ from wtforms.validators import (
 )
 
 from tracker.campaigns import words
+from tracker.campaigns.fields import (
+    LIMITS,
+    CaseCountry,
+    Day,
+    Goal,
+    RowCountry,
+    line,
+    lines,
+    time_zone_choices,
+)
 from tracker.campaigns.models import Outcome
 from tracker.campaigns.status import Kind
-from tracker.core.forms import Address, BaseForm, Clean, CountryField, ListedChoice, too_long
+from tracker.core.forms import Address, BaseForm, Clean, ListedChoice, too_long
 from tracker.core.languages import CONTENT_LANGUAGES, LANGUAGES
 
 MAX_SUBJECTS = 20
@@ -41,109 +44,8 @@ MAX_TARGETS = 8
 MAX_GOAL = 10_000_000
 MAX_DEMANDS = 12
 
-LIMITS = {
-    "title": 120,
-    "summary": 400,
-    "place": 120,
-    "appeal": 6000,
-    "demands": 2000,
-    "letter": 4000,
-    "subject.name": 120,
-    "subject.about": 600,
-    "target.office": 160,
-    "update.headline": 160,
-    "update.text": 6000,
-}
-"""Most characters of each text, originals and translations alike."""
 
-_NOT_ZONES = frozenset({"Factory", "localtime"})
 _RESERVED = frozenset({"new"})
-
-
-def _line(label: Any, limit: int, *, required: Any = None, **extra: Any) -> StringField:
-    first = [DataRequired(required)] if required else [Optional()]
-    extra.setdefault("render_kw", {"maxlength": limit, "autocomplete": "off"})
-    return StringField(label, validators=[Clean(), *first, too_long(limit)], **extra)
-
-
-def _lines(label: Any, limit: int, *, required: Any = None, **extra: Any) -> TextAreaField:
-    first = [DataRequired(required)] if required else [Optional()]
-    return TextAreaField(
-        label, validators=[Clean(lines=True), *first, too_long(limit)], **extra
-    )
-
-
-class Goal(IntegerField):
-    """How many signatures are hoped for: digits of any script."""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Take a whole number, nothing else."""
-        text = (valuelist[0] if valuelist else "").strip()
-        self.data = None
-        if text:
-            if not text.isdecimal() or len(text) > 12:
-                raise ValueError(_l("Enter a whole number, without dots or commas."))
-            self.data = int(text)
-
-
-class Day(StringField):
-    """A date that must be given, as ``<input type="date">`` sends it."""
-
-    def __init__(self, label: Any, *, empty: Any, **extra: Any) -> None:
-        """Take what is said where nothing was entered."""
-        super().__init__(label, validators=[InputRequired(empty)], **extra)
-        self.empty = empty
-
-    def refuse_after(self, last: dt.date) -> None:
-        """Raise where the day is missing or later than ``last``."""
-        if self.data is None and not self.errors:
-            raise ValidationError(self.empty)
-        if self.data is not None and self.data > last:
-            raise ValidationError(_l("This day is still to come."))
-
-    def _value(self) -> str:
-        if self.raw_data:
-            return str(self.raw_data[0])
-        return self.data.isoformat() if self.data else ""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Take year, month and day."""
-        text = (valuelist[0] if valuelist else "").strip()
-        self.data = None
-        if not text:
-            return
-        try:
-            found = dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
-        except ValueError:
-            raise ValueError(_l("Enter a date as year-month-day, like 2021-01-03.")) from None
-        if found.year < 1900:
-            raise ValueError(_l("Enter a date after 1900."))
-        self.data = found
-
-
-class CaseCountry(CountryField):
-    """The country where something is, not the reader's own."""
-
-    def pre_validate(self, form: Form) -> None:
-        """Say first that one must be chosen."""
-        if not self.data:
-            raise ValidationError(_l("Choose the country."))
-        super().pre_validate(form)
-
-
-class RowCountry(CountryField):
-    """A country in a row that may stay empty."""
-
-    def pre_validate(self, form: Form) -> None:
-        """Check only what was chosen."""
-        if self.data:
-            super().pre_validate(form)
-
-
-@functools.cache
-def time_zone_choices() -> list[SelectChoice]:
-    """Give the time zones that the system knows."""
-    return [SelectChoice(zone) for zone in sorted(available_timezones() - _NOT_ZONES)]
 
 
 class SubjectRow(NamedTuple):
@@ -170,7 +72,7 @@ class CampaignForm(BaseForm):
     target_count = 0
 
     subject_ids = HiddenField(validators=[too_long(400)])
-    title = _line(
+    title = line(
         _l("Title"),
         LIMITS["title"],
         required=_l("Enter a title."),
@@ -185,7 +87,7 @@ class CampaignForm(BaseForm):
         validators=[InputRequired(_l("Choose the kind of case."))],
     )
     country = CaseCountry(_l("Country"), render_kw={"autocomplete": "off"})
-    place = _line(
+    place = line(
         _l("Place"), LIMITS["place"], description=_l("City or region, as readers know it.")
     )
     time_zone = ListedChoice(
@@ -205,7 +107,7 @@ class CampaignForm(BaseForm):
         ],
         render_kw={"inputmode": "numeric", "maxlength": 12, "autocomplete": "off"},
     )
-    slug = _line(
+    slug = line(
         _l("Address of the page"),
         80,
         description=_l(
@@ -213,13 +115,13 @@ class CampaignForm(BaseForm):
             "It cannot change once the campaign is published."
         ),
     )
-    summary = _lines(
+    summary = lines(
         _l("Summary"),
         LIMITS["summary"],
         required=_l("Enter a summary."),
         description=_l("One or two sentences for the list and for mails."),
     )
-    appeal = _lines(
+    appeal = lines(
         _l("Appeal"),
         LIMITS["appeal"],
         required=_l("Enter the appeal."),
@@ -228,13 +130,13 @@ class CampaignForm(BaseForm):
             "*italic*, lists and links as in Markdown."
         ),
     )
-    demands = _lines(
+    demands = lines(
         _l("Demands"),
         LIMITS["demands"],
         required=_l("Enter at least one demand."),
         description=_l("One a line."),
     )
-    letter = _lines(
+    letter = lines(
         _l("Model letter"),
         LIMITS["letter"],
         description=_l("What supporters can send to those addressed, in their own name."),
@@ -327,22 +229,22 @@ def campaign_form(*, subjects: int, targets: int) -> type[CampaignForm]:
 
 def _subject_fields(n: int) -> dict[str, Any]:
     return {
-        "name": _line(_l("%(n)d. Name", n=n), LIMITS["subject.name"]),
-        "about": _lines(_l("%(n)d. About them", n=n), LIMITS["subject.about"]),
+        "name": line(_l("%(n)d. Name", n=n), LIMITS["subject.name"]),
+        "about": lines(_l("%(n)d. About them", n=n), LIMITS["subject.about"]),
     }
 
 
 def _target_fields(n: int) -> dict[str, Any]:
     return {
-        "office": _line(_l("%(n)d. Office", n=n), LIMITS["target.office"]),
+        "office": line(_l("%(n)d. Office", n=n), LIMITS["target.office"]),
         "country": RowCountry(_l("%(n)d. Country", n=n), render_kw={"autocomplete": "off"}),
-        "name": _line(_l("%(n)d. Name of the holder", n=n), 120),
+        "name": line(_l("%(n)d. Name of the holder", n=n), 120),
         "email": EmailField(
             _l("%(n)d. Public e-mail address", n=n),
             validators=[Clean(), Optional(), too_long(254), Address()],
             render_kw={"maxlength": 254, "autocomplete": "off"},
         ),
-        "post_address": _lines(_l("%(n)d. Post address", n=n), 400),
+        "post_address": lines(_l("%(n)d. Post address", n=n), 400),
     }
 
 
@@ -406,37 +308,3 @@ class CloseForm(BaseForm):
     def validate_closed_on(self, field: Field) -> None:
         """Refuse days to come."""
         field.refuse_after(self.today)
-
-
-class Block(NamedTuple):
-    """One text to translate: where it is stored, what it is, the original, its limit."""
-
-    name: str
-    label: Any
-    original: str
-    limit: int
-
-
-class TranslationForm(BaseForm):
-    """The blocks of one section; made by :func:`translation_form`."""
-
-    blocks: tuple[Block, ...] = ()
-    seen = HiddenField()
-
-    @property
-    def rows(self) -> list[tuple[Block, Field, Field]]:
-        """Give each block with its text and the box that says it still holds."""
-        return [
-            (one, self[f"text_{n}"], self[f"holds_{n}"]) for n, one in enumerate(self.blocks)
-        ]
-
-
-def translation_form(blocks: Iterable[Block]) -> type[TranslationForm]:
-    """Give the form for these blocks."""
-    listed = tuple(blocks)
-    fields: dict[str, Any] = {"blocks": listed}
-    for n, block in enumerate(listed):
-        fields[f"text_{n}"] = _lines(block.label, block.limit)
-        fields[f"holds_{n}"] = BooleanField(_l("Checked: this translation still holds"))
-    made: type[TranslationForm] = type("TranslationFormOfBlocks", (TranslationForm,), fields)
-    return made

@@ -11,7 +11,7 @@ from flask_babel import get_locale
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from markupsafe import Markup, escape
-from wtforms import Field, Form, RadioField, SelectField, StringField
+from wtforms import EmailField, Field, Form, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, StopValidation, ValidationError
 from wtforms.widgets import Select, html_params
@@ -119,6 +119,28 @@ class Address:
             raise ValidationError(
                 _l("This is not a complete e-mail address, such as name@example.org.")
             ) from None
+
+
+class AddressField(EmailField):
+    """An e-mail address to write to; its data is the form SMTP takes."""
+
+    def __init__(self, label: Any, **extra: Any) -> None:
+        """Take the label; what the address is for belongs into the hint."""
+        super().__init__(
+            label,
+            validators=[
+                Filled(_l("Enter your e-mail address.")),
+                Clean(),
+                too_long(addresses.MAX_LENGTH),
+                Address(),
+            ],
+            render_kw={
+                "autocomplete": "email",
+                "maxlength": addresses.MAX_LENGTH,
+                "inputmode": "email",
+            },
+            **extra,
+        )
 
 
 def too_long(limit: int) -> Length:

@@ -10,8 +10,9 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from tracker.campaigns.forms import LIMITS, Block, TranslationForm, translation_form
+from tracker.campaigns.fields import LIMITS
 from tracker.campaigns.models import Campaign
+from tracker.campaigns.translation_forms import Block, TranslationForm, translation_form
 from tracker.campaigns.translations import Texts, texts_of, translate
 from tracker.core import guard
 from tracker.core.languages import CONTENT_LANGUAGES, LANGUAGES, direction

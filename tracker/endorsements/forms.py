@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from wtforms import EmailField, IntegerField, StringField, TextAreaField
+from wtforms import IntegerField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from tracker.core.forms import (
-    Address,
+    AddressField,
     Clean,
     CountryField,
     Filled,
@@ -108,16 +108,7 @@ class OfferForm(ParticularsForm):
         ],
         render_kw={"autocomplete": "name", "maxlength": 60},
     )
-    email = EmailField(
-        _l("E-mail address of the organisation"),
-        validators=[
-            Filled(_l("Enter your e-mail address.")),
-            Clean(),
-            too_long(254),
-            Address(),
-        ],
-        render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
-    )
+    email = AddressField(_l("E-mail address of the organisation"))
 
 
 class ConfirmEndorsementForm(ParticularsForm):

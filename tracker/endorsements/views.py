@@ -26,7 +26,7 @@ bp = Blueprint("endorsements", __name__, url_prefix="/<lang:lang>")
 def offer(slug: str) -> ResponseReturnValue:
     """Take an offer, then say to look into the inbox."""
     form = OfferForm()
-    return intake.take(
+    return intake.take_support(
         slug,
         form,
         Kind.ENDORSEMENT,

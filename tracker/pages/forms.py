@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from wtforms import EmailField, RadioField, StringField
+from wtforms import RadioField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Optional
 
 from tracker.core.forms import (
-    Address,
+    AddressField,
     Clean,
-    Filled,
     MaxBytes,
     NoLinks,
     PublicForm,
@@ -62,13 +61,4 @@ class MailsForm(PublicForm):
 class LinkForm(PublicForm):
     """An address to which the link to one's own page is mailed."""
 
-    email = EmailField(
-        _l("E-mail address"),
-        validators=[
-            Filled(_l("Enter your e-mail address.")),
-            Clean(),
-            too_long(254),
-            Address(),
-        ],
-        render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
-    )
+    email = AddressField(_l("E-mail address"))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from tracker.campaigns import queries as campaigns
 from tracker.campaigns.models import State
 from tracker.campaigns.translations import texts_of
+from tracker.confirmations import intake
 from tracker.confirmations import services as confirmations
 from tracker.core import guard, http, languages, tokens
-from tracker.core.errors import TooMany
-from tracker.core.throttle import network, throttle
 from tracker.extensions import writing
-from tracker.mail import services as mail
 from tracker.pages import own as owned
 from tracker.pages.forms import LinkForm, MailsForm, ShownForm
 from tracker.pages.showing import campaign_shown, cards
@@ -204,23 +202,4 @@ def gone() -> ResponseReturnValue:
 @guard.public_guarded
 def request_link(slug: str) -> ResponseReturnValue:
     """Mail the link to one's own page; the same answer for every address."""
-    campaign = campaigns.published(slug) or abort(404)
-    form, status, headers = LinkForm(), 200, dict[str, str]()
-    if form.validate_on_submit():
-        try:
-            limit = current_app.config["TRACKER"].sign_limit
-            throttle.hit(limit, purpose="form", who=network())
-            if not form.is_from_robot and campaign.public_key is not None:
-                letter = confirmations.prepare_link(
-                    campaign, address=str(form.email.data), language=languages.current()
-                )
-                with writing():
-                    mail.queue(letter)
-            return redirect(url_for("confirmations.check_inbox", slug=slug), 303)
-        except TooMany as refused:
-            form.form_errors.append(languages.told(refused))
-            status = refused.status
-            headers["Retry-After"] = str(refused.retry_after)
-    title = texts_of(campaign, languages.current()).text("title", campaign.title)
-    page = render_template("pages/request_link.html", campaign=campaign, title=title, form=form)
-    return page, 422 if form.errors and status == 200 else status, headers
+    return intake.take_wish_for_link(slug, LinkForm(), template="pages/request_link.html")

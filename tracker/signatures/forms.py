@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from wtforms import EmailField, StringField, TextAreaField
+from wtforms import StringField, TextAreaField
 from wtforms.validators import Optional
 
 from tracker.core.forms import (
-    Address,
+    AddressField,
     Clean,
     CountryField,
     Filled,
@@ -33,16 +33,7 @@ class SignForm(PublicForm):
         ],
         render_kw={"autocomplete": "name", "maxlength": 100},
     )
-    email = EmailField(
-        _l("E-mail address"),
-        validators=[
-            Filled(_l("Enter your e-mail address.")),
-            Clean(),
-            too_long(254),
-            Address(),
-        ],
-        render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
-    )
+    email = AddressField(_l("E-mail address"))
     country = CountryField(_l("Country"))
     town = StringField(
         _l("Town"),
@@ -73,7 +64,7 @@ class SignForm(PublicForm):
 class ConfirmForm(SignForm):
     """What was entered, to be corrected but for the address, and three questions."""
 
-    email = None
+    email = None  # type: ignore[assignment]  # how WTForms drops an inherited field
 
     alerts = YesNo(_l("Shall we write to you when something happens?"))
     shows_name = YesNo(_l("May your name be shown on the campaign’s page?"))

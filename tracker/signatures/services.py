@@ -12,6 +12,7 @@ from tracker.confirmations.services import Opened
 from tracker.core import clock, tokens
 from tracker.extensions import db
 from tracker.sealing import envelopes
+from tracker.signatures import queries
 from tracker.signatures.models import CountChange, Review, Signature
 from tracker.subscriptions.services import CONSENT_VERSION
 
@@ -85,6 +86,9 @@ def confirm(
             db.session.add(signature)
     except IntegrityError:
         # Another confirmation of the same mailbox was first: one signature per person.
+        # Whatever else the database refused must not pass for success.
+        if queries.id_by_tag(pending.campaign_id, pending.tag or b"") is None:
+            raise
         return False
     db.session.add(
         CountChange(

@@ -27,7 +27,7 @@ bp = Blueprint("signatures", __name__, url_prefix="/<lang:lang>")
 def sign(slug: str) -> ResponseReturnValue:
     """Take a signature, then say to look into the inbox; the same for every address."""
     form = SignForm()
-    return intake.take(
+    return intake.take_support(
         slug,
         form,
         Kind.SIGNATURE,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from wtforms import EmailField, RadioField
+from wtforms import RadioField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from tracker.core.forms import Address, Clean, Filled, PublicForm, too_long
+from tracker.core.forms import AddressField, PublicForm
 from tracker.subscriptions.models import Scope
 
 SCOPES = [
@@ -19,16 +19,7 @@ SCOPES = [
 class SubscribeForm(PublicForm):
     """An address and what one wants to hear."""
 
-    email = EmailField(
-        _l("E-mail address"),
-        validators=[
-            Filled(_l("Enter your e-mail address.")),
-            Clean(),
-            too_long(254),
-            Address(),
-        ],
-        render_kw={"autocomplete": "email", "maxlength": 254, "inputmode": "email"},
-    )
+    email = AddressField(_l("E-mail address"))
     scope = RadioField(
         _l("What shall we write about?"),
         choices=SCOPES,

@@ -61,8 +61,10 @@ def subscribe(opened: Opened, contact: SealedContact, *, scope: Scope) -> None:
         with db.session.begin_nested():
             db.session.add(subscription)
     except IntegrityError:
-        # The same mailbox confirmed twice at this moment; both wanted the mails.
-        return
+        # The same mailbox confirmed twice at this moment; both wanted the mails. Whatever else
+        # the database refused must not pass for success.
+        if queries.by_tag(pending.campaign_id, pending.tag or b"") is None:
+            raise
 
 
 def change(subscription: Subscription, *, scope: Scope, language: str) -> None:

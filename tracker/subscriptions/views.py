@@ -26,7 +26,7 @@ bp = Blueprint("subscriptions", __name__, url_prefix="/<lang:lang>")
 def subscribe(slug: str) -> ResponseReturnValue:
     """Take an address, then say to look into the inbox; the same for every address."""
     form = SubscribeForm()
-    return intake.take(
+    return intake.take_support(
         slug,
         form,
         Kind.SUBSCRIPTION,

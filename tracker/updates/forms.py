@@ -12,7 +12,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Optional, ValidationError
 
 from tracker.campaigns import words
-from tracker.campaigns.forms import LIMITS, Day
+from tracker.campaigns.fields import LIMITS, Day
 from tracker.campaigns.models import Precision
 from tracker.campaigns.status import Certainty, Kind, Status, moves
 from tracker.core.forms import BaseForm, Clean, ListedChoice, YesNo, too_long
