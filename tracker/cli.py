@@ -23,6 +23,7 @@ from tracker.worker import Worker, forbid_core_dumps, stop_on_signals
     cls=FlaskGroup,
     create_app=create_app,
     add_default_commands=False,
+    add_version_option=False,
     load_dotenv=False,
     set_debug_flag=False,
 )

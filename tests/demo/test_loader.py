@@ -143,10 +143,16 @@ def test_the_organiser_has_to_change_the_printed_password(loaded: Flask) -> None
 
 
 @pytest.mark.parametrize(
-    ("when", "day"), [("2020", "2020-01-01"), ("2020-11", "2020-11-01"), ("2020-11-08", None)]
+    ("when", "posted", "day"),
+    [
+        ("2020", "2021-02-03", "2020-01-01"),
+        ("2020-11", "2020-12-01", "2020-11-01"),
+        ("2020-11", "2020-11-20", "2020-11-20"),
+        ("2020-11-08", "2020-11-09", "2020-11-08"),
+    ],
 )
-def test_a_time_is_no_more_exact_than_it_is_known(when: str, day: str | None) -> None:
-    found = happened({"when": when, "precision": "month", "about": True})
-    assert found["happened_on"].isoformat() == (day or when)
+def test_a_time_is_no_more_exact_than_it_is_known(when: str, posted: str, day: str) -> None:
+    found = happened({"when": when, "posted": posted, "precision": "month", "about": True})
+    assert found["happened_on"].isoformat() == day
     assert found["happened_time"] is None
     assert found["is_approximate"]

@@ -84,9 +84,9 @@ def test_everybody_who_agreed_is_told_once_in_their_language(
     work()
     told = sorted(mail.to for mail in sink.mails)
     assert told == ["arabic@example.org", "english@example.org"]
-    assert sink.to("english@example.org")[0].subject == "Amar is free"
+    assert sink.to("english@example.org")[0].subject == "Amar is free – Free Amar Fayaz"
     [arabic] = sink.to("arabic@example.org")
-    assert arabic.subject == "عمار حر"
+    assert arabic.subject.startswith("عمار حر")
     assert 'dir="rtl"' in arabic.html
     assert 'lang="en"' in arabic.html, "what is not translated is shown as what it is"
     alert = state_of(app, update)
@@ -175,7 +175,8 @@ def test_who_wants_status_changes_only_hears_nothing_else(
     assert sink.mails == []
     announce(headline="Found in prison", to=Status.DETAINED)
     work()
-    assert [mail.subject for mail in sink.mails] == ["Found in prison"]
+    assert len(sink.mails) == 1
+    assert sink.mails[0].subject.startswith("Found in prison")
 
 
 def test_the_campaign_page_shows_status_days_and_timeline(
@@ -225,7 +226,7 @@ def test_an_outdated_translation_is_never_told_as_news(
         translate(merged, "es", {f"update.{update.id}.headline": ("He is free", "Está libre")})
     work()
     [mail] = sink.mails
-    assert mail.subject == "The report of his release is false"
+    assert mail.subject.startswith("The report of his release is false")
     assert "Está libre" not in mail.text + mail.html
     page = app.test_client().get(f"/es/campaigns/{campaign.slug}").text
     assert "Está libre" not in page

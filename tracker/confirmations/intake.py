@@ -1,11 +1,11 @@
-"""What every public form does with what was filled in: all the same."""
+"""What every public form and every confirmation do: all the same, but for what is stored."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-from flask import abort, current_app, redirect, render_template, url_for
+from flask import abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from tracker.campaigns import queries as campaigns
@@ -14,12 +14,14 @@ from tracker.campaigns.models import Campaign
 from tracker.campaigns.translations import texts_of
 from tracker.confirmations import services
 from tracker.confirmations.models import Kind
-from tracker.core import languages
+from tracker.core import languages, tokens
 from tracker.core.errors import TooMany
 from tracker.core.forms import PublicForm
 from tracker.core.throttle import network, throttle
 from tracker.extensions import db, writing
 from tracker.mail import services as mail
+
+Sealed = TypeVar("Sealed")
 
 
 def take(
@@ -70,6 +72,56 @@ def take_wish_for_link(slug: str, form: PublicForm, *, template: str) -> Respons
     """Take an address to which the link to one's own page is mailed, if there is one."""
     campaign = campaigns.published(slug) or abort(404)
     return take(campaign, form, template=template, store=lambda: _queue_link(campaign, form))
+
+
+def confirm(
+    token: str,
+    kind: Kind,
+    make_form: Callable[..., PublicForm],
+    *,
+    template: str,
+    done: str,
+    seal: Callable[[Campaign, services.Opened, Any], Sealed],
+    store: Callable[[services.Opened, Sealed, Any], None],
+) -> ResponseReturnValue:
+    """Show what was entered, and make of it what it is meant to be on POST only.
+
+    ``seal`` does the costly work before the transaction, ``store`` writes in it. A link that
+    was used leads to one's own page again, however often and however fast it is pressed.
+    """
+    pending, secret = services.find(token, kind)
+    if pending.confirmed_on is not None:
+        return _to_own_page(services.links_of(pending, secret)[0], done)
+    opened = services.open_pending(pending, secret)
+    campaign = db.session.get_one(Campaign, pending.campaign_id)
+    campaign_services.check_open(campaign)
+    form = make_form() if request.method == "POST" else make_form(data=opened.payload)
+    if form.validate_on_submit():
+        sealed = seal(campaign, opened, form)
+        _complete(token, kind, lambda found: store(found, sealed, form))
+        return _to_own_page(opened.manage, done)
+    page = render_template(
+        template,
+        title=texts_of(campaign, languages.current()).text("title", campaign.title),
+        form=form,
+        address=opened.payload["address"],
+        token=token,
+    )
+    return page, 422 if form.errors else 200
+
+
+def _complete(token: str, kind: Kind, store: Callable[[services.Opened], None]) -> None:
+    with writing():
+        pending, secret = services.find(token, kind, lock=True)
+        if pending.confirmed_on is not None:
+            return
+        campaign_services.check_open(db.session.get_one(Campaign, pending.campaign_id))
+        store(services.open_pending(pending, secret))
+        services.complete(pending)
+
+
+def _to_own_page(manage: bytes, done: str) -> ResponseReturnValue:
+    return redirect(url_for("pages.my_page", token=tokens.to_text(manage), done=done), 303)
 
 
 def _store(campaign: Campaign, form: PublicForm, kind: Kind, payload: dict[str, Any]) -> None:

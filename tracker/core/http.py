@@ -217,7 +217,10 @@ def _http_page(error: HTTPException) -> ResponseReturnValue:
 
 
 def _refused_page(error: Refused) -> ResponseReturnValue:
-    title = _("Please wait a moment") if error.status == 429 else _("This cannot be done now")
+    own_words = {410, 429, 503}
+    title = (
+        _words(error.status)[0] if error.status in own_words else _("This cannot be done now")
+    )
     page, status = _page(error.status, title, languages.told(error))
     response = Response(page, status, mimetype="text/html")
     if isinstance(error, TooMany):

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import abort, flash
-from flask_babel import gettext
 
 from tracker.campaigns import queries as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.core.errors import Refused
+from tracker.core.languages import told
 from tracker.extensions import db, writing
 from tracker.organisers import queries as organisers
 from tracker.organisers import session
@@ -31,11 +31,6 @@ def campaign_or_404(slug: str, *, lock: bool = False) -> Campaign:
     return campaign
 
 
-def in_words(refused: Refused) -> str:
-    """Give what a rule said, in the reader's language."""
-    return str(gettext(str(refused.message)))
-
-
 @contextmanager
 def acting(done: str) -> Iterator[None]:
     """Write inside; say ``done`` on the next page, or why it was refused."""
@@ -43,6 +38,6 @@ def acting(done: str) -> Iterator[None]:
         with writing():
             yield
     except Refused as refused:
-        flash(in_words(refused), "error")
+        flash(told(refused), "error")
     else:
         flash(done, "good")

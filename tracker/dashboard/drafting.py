@@ -14,6 +14,7 @@ from tracker.campaigns.forms import CampaignForm, campaign_form
 from tracker.campaigns.models import Campaign
 from tracker.core import guard, languages
 from tracker.core.errors import Refused
+from tracker.core.languages import told
 from tracker.dashboard import access
 from tracker.dashboard.blueprint import bp
 from tracker.extensions import writing
@@ -126,7 +127,7 @@ def _save(campaign: Campaign | None, form: CampaignForm) -> str | None:
             )
         ]
     except Refused as refused:
-        form.form_errors.append(access.in_words(refused))
+        form.form_errors.append(told(refused))
     return None
 
 

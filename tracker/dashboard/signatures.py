@@ -73,6 +73,7 @@ def names(slug: str) -> ResponseReturnValue:
     return render_template(
         "dashboard/signatures/names.html",
         campaign=campaign,
+        limit=NAMES,
         shown=signatures.shown(campaign.id, limit=NAMES),
         barred=signatures.shown(campaign.id, limit=NAMES, barred=True),
     )

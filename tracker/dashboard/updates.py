@@ -22,7 +22,7 @@ from tracker.campaigns.models import Campaign, State
 from tracker.campaigns.translations import texts_of, translate
 from tracker.core import clock, guard, tokens
 from tracker.core.errors import Refused
-from tracker.core.languages import CONTENT_LANGUAGES, LANGUAGES, direction, speaking
+from tracker.core.languages import CONTENT_LANGUAGES, LANGUAGES, direction, speaking, told
 from tracker.dashboard import access, translations
 from tracker.dashboard.alerts import alert_shown
 from tracker.dashboard.blueprint import ROW, bp
@@ -66,7 +66,7 @@ def new_update(slug: str) -> ResponseReturnValue:
                 update_id = draft.id
             return redirect(url_for(".update", slug=slug, update_id=update_id), 303)
         except Refused as refused:
-            form.form_errors.append(access.in_words(refused))
+            form.form_errors.append(told(refused))
     return _form_page(access.campaign_or_404(slug), form)
 
 
@@ -88,7 +88,7 @@ def edit_update(slug: str, update_id: int) -> ResponseReturnValue:
                 services.rewrite(draft, changes=_planned(campaign, form), **form.values)
             return redirect(url_for(".update", slug=slug, update_id=update_id), 303)
         except Refused as refused:
-            form.form_errors.append(access.in_words(refused))
+            form.form_errors.append(told(refused))
     campaign = access.campaign_or_404(slug)
     return _form_page(campaign, form, update_or_404(campaign, update_id))
 
@@ -234,7 +234,7 @@ def publish_update(slug: str, update_id: int) -> ResponseReturnValue:
             else:
                 done = _("Published. Nobody is told by mail.")
     except Refused as refused:
-        flash(access.in_words(refused), "error")
+        flash(told(refused), "error")
         return redirect(url_for(".update", slug=slug, update_id=update_id), 303)
     flash(done, "good")
     return redirect(url_for(".campaign", slug=slug), 303)

@@ -125,7 +125,9 @@ def replay(slug: str, signatures: int | None) -> None:
 def _running(folder: Path) -> Demo:
     demo = folders.read(folder)
     if demo is None or answer(f"{demo.site}/healthz") != 200:
-        raise FolderRefused(f"No demo is running in {folder}. Start it first: demo start.")
+        raise FolderRefused(
+            f"No demo is running in {folder}. Start it first: python3 dev.py demo"
+        )
     return demo
 
 
@@ -196,7 +198,7 @@ def _tell(demo: Demo, *, is_one_time: bool) -> None:
         f"    password    {password}",
         f"  Demo mailbox  {demo.mailbox}/",
         "",
-        "In another terminal, 'demo replay amar-fayaz' plays eight weeks of one campaign.",
+        "In another terminal: python3 dev.py tracker demo replay amar-fayaz",
         "",
     ):
         click.echo(line)

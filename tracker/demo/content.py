@@ -59,8 +59,11 @@ def happened(update: dict[str, Any]) -> dict[str, Any]:
     The file says no more than is known: "2020", "2020-11", "2020-11-08", "2020-11-08T01:30".
     """
     day, _, time = str(update["when"]).partition("T")
+    posted = str(update["posted"])
+    # Within a month that is all we know of, it stands where it was posted.
+    whole = posted if posted.startswith(day) else day + "-01-01"[len(day) - 4 :]
     return {
-        "happened_on": dt.date.fromisoformat(day + "-01-01"[len(day) - 4 :]),
+        "happened_on": dt.date.fromisoformat(whole),
         "happened_time": dt.time.fromisoformat(time) if time else None,
         "precision": Precision(update["precision"]),
         "is_approximate": bool(update["about"]),

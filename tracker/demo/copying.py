@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from flask import Flask
 
@@ -43,7 +44,7 @@ def prepare(app: Flask, story: Story) -> Copy:
         number = _next_number(story.slug)
         slug, address = f"{story.slug}-replay-{number}", f"{story.slug}-{number}@example.org"
         with writing():
-            campaign = telling.draft(story, slug=slug)
+            campaign = telling.draft(_numbered(story, number), slug=slug)
             organiser = organisers.invite(
                 address, name=f"Replay organiser {number}", password_hash=hashed
             )
@@ -56,6 +57,16 @@ def prepare(app: Flask, story: Story) -> Copy:
         db.engine.dispose()
     keys = [subject["key"] for subject in story.facts["subjects"]]
     return Copy(number, slug, address, password, dict(zip(keys, ids, strict=True)))
+
+
+def _numbered(story: Story, number: int) -> Story:
+    """Give the story with its number in every title, to tell the copy from the original."""
+
+    def named(texts: dict[str, Any]) -> dict[str, Any]:
+        return {**texts, "title": f"{texts['title']} ({number})"}
+
+    translations = {code: named(texts) for code, texts in story.facts["translations"].items()}
+    return replace(story, facts={**named(story.facts), "translations": translations})
 
 
 def _next_number(slug: str) -> int:

@@ -18,7 +18,16 @@ from tracker.demo.letterbox import Letterbox, Mail, parsed
 PAGE_SIZE = 50
 MOST_AT_ONCE = 1000
 """Most mails in one JSON answer."""
-SHOWN_HEADERS = ("From", "To", "Subject", "Date", "Message-ID", "List-Id", "List-Unsubscribe")
+SHOWN_HEADERS = (
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "List-Id",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+)
 FRAME = "allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
 """What a mail's HTML may do: have its links opened, nothing else."""
 

@@ -98,9 +98,7 @@ def spread_days(
     """Give a day for each signature: many after each piece of news, fewer as time passes."""
     span = range(max(1, (last - first).days + 1))
     days = [first + dt.timedelta(days=offset) for offset in span]
-    weights = [
-        1 + sum(9 * 0.6 ** (day - one).days for one in news if one <= day) for day in days
-    ]
+    weights = [_interest(day, news) for day in days]
     return sorted(draw.choices(days, weights, k=count))
 
 

@@ -217,7 +217,9 @@ class Replay:
             self.ledger.unexplained += 1
 
     def _take_alert(self, letter: Letter, who: Supporter) -> None:
-        headline, language = self.headlines.get(letter.subject, ("", ""))
+        # The subject is the headline and, behind a dash, the campaign.
+        subject = letter.subject.rpartition(" – ")[0]
+        headline, language = self.headlines.get(subject, ("", ""))
         told = self.told.get(headline)
         if told is None:
             self.ledger.unexplained += 1

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from typing import NamedTuple
+
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from tracker.campaigns import services as campaign_services
 from tracker.campaigns.models import Campaign
-from tracker.campaigns.translations import texts_of
 from tracker.confirmations import intake
-from tracker.confirmations import services as confirmations
 from tracker.confirmations.models import Kind
-from tracker.core import guard, languages, tokens
+from tracker.confirmations.services import Opened
+from tracker.core import guard
 from tracker.endorsements import services
 from tracker.endorsements.forms import ConfirmEndorsementForm, OfferForm
-from tracker.extensions import db, writing
 from tracker.subscriptions import services as subscriptions
 from tracker.subscriptions.models import Scope
+from tracker.subscriptions.services import SealedContact
 
 bp = Blueprint("endorsements", __name__, url_prefix="/<lang:lang>")
+
+
+class Sealed(NamedTuple):
+    """Who offers it and, where mails are wanted, a contact, both sealed to the campaign."""
+
+    endorser: bytes
+    contact: SealedContact | None
 
 
 @bp.route("/campaigns/<slug>/endorse", methods=["GET", "POST"])
@@ -39,45 +46,27 @@ def offer(slug: str) -> ResponseReturnValue:
 @guard.public_guarded
 def confirm(token: str) -> ResponseReturnValue:
     """Show what was entered and pass it to the organisers on POST only."""
-    pending, secret = confirmations.find(token, Kind.ENDORSEMENT)
-    if pending.confirmed_on is not None:
-        return _done(confirmations.links_of(pending, secret)[0])
-    opened = confirmations.open_pending(pending, secret)
-    campaign = db.session.get_one(Campaign, pending.campaign_id)
-    campaign_services.check_open(campaign)
-    is_get = request.method == "GET"
-    form = ConfirmEndorsementForm(data=opened.payload) if is_get else ConfirmEndorsementForm()
-    if form.validate_on_submit():
-        return _confirm(token, campaign, opened, form)
-    page = render_template(
-        "endorsements/confirm.html",
-        title=texts_of(campaign, languages.current()).text("title", campaign.title),
-        form=form,
-        address=opened.payload["address"],
-        token=token,
+    return intake.confirm(
+        token,
+        Kind.ENDORSEMENT,
+        ConfirmEndorsementForm,
+        template="endorsements/confirm.html",
+        done="endorsed",
+        seal=_seal,
+        store=_store,
     )
-    return page, 422 if form.errors else 200
 
 
-def _confirm(
-    token: str, campaign: Campaign, opened: confirmations.Opened, form: ConfirmEndorsementForm
-) -> ResponseReturnValue:
+def _seal(campaign: Campaign, opened: Opened, form: ConfirmEndorsementForm) -> Sealed:
     payload = opened.payload
     endorser = services.seal_contact(
         campaign, opened.pending.id, address=payload["address"], name=payload["contact"]
     )
     contact = subscriptions.seal_contact(campaign, opened) if form.alerts.is_yes else None
-    with writing():
-        pending, secret = confirmations.find(token, Kind.ENDORSEMENT, lock=True)
-        if pending.confirmed_on is None:
-            opened = confirmations.open_pending(pending, secret)
-            services.confirm(opened, endorser, form.entered)
-            if contact is not None:
-                subscriptions.subscribe(opened, contact, scope=Scope.EVERY_UPDATE)
-            confirmations.complete(pending)
-    return _done(opened.manage)
+    return Sealed(endorser, contact)
 
 
-def _done(manage: bytes) -> ResponseReturnValue:
-    address = url_for("pages.my_page", token=tokens.to_text(manage), done="endorsed")
-    return redirect(address, 303)
+def _store(opened: Opened, sealed: Sealed, form: ConfirmEndorsementForm) -> None:
+    services.confirm(opened, sealed.endorser, form.entered)
+    if sealed.contact is not None:
+        subscriptions.subscribe(opened, sealed.contact, scope=Scope.EVERY_UPDATE)

@@ -73,7 +73,6 @@ class CampaignShown(Card):
 
     kind_label: str
     is_open: bool
-    paused: bool
     accepts_signatures: bool
     closed_label: str | None
     appeal: Text
@@ -127,7 +126,6 @@ def campaign_shown(campaign: Campaign) -> CampaignShown:
         **_shared(campaign, texts, sum(counts.values()), begun),
         kind_label=str(words.KIND[campaign.kind]),
         is_open=is_open,
-        paused=campaign.state is State.PAUSED,
         accepts_signatures=campaign.accepts_support,
         closed_label=_closed_label(campaign),
         appeal=texts.text("appeal", campaign.appeal).html(),
@@ -147,6 +145,7 @@ def campaign_shown(campaign: Campaign) -> CampaignShown:
 
 def _shared(campaign: Campaign, texts: Texts, count: int, begun: Any) -> dict[str, Any]:
     leading = campaigns.leading_status(campaign)
+    days = campaigns.days(campaign, begun) if begun else None
     return {
         "slug": campaign.slug,
         "title": texts.text("title", campaign.title),
@@ -155,8 +154,8 @@ def _shared(campaign: Campaign, texts: Texts, count: int, begun: Any) -> dict[st
         "country_name": country(campaign.country),
         "sum_words": _sum_words(campaign),
         "stamp": _stamp(leading),
-        "days": campaigns.days(campaign, begun) if begun else None,
-        "days_label": _days_label(campaign, campaigns.days(campaign, begun) if begun else 0),
+        "days": days,
+        "days_label": _days_label(campaign, days or 0),
         "count": count,
         "goal": shown_goal(campaign.goal, count, is_open=campaign.state is State.LIVE),
         "outcome_label": str(words.OUTCOME[campaign.outcome]) if campaign.outcome else None,

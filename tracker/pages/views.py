@@ -52,10 +52,6 @@ def campaign(slug: str) -> ResponseReturnValue:
         "pages/campaign.html",
         c=campaign_shown(found),
         form=SignForm(formdata=None),
-        form_action=url_for("signatures.sign", slug=slug),
-        subscribe_url=url_for("subscriptions.subscribe", slug=slug),
-        endorse_url=url_for("endorsements.offer", slug=slug),
-        link_url=url_for(".request_link", slug=slug),
     )
 
 

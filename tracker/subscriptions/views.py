@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
-from tracker.campaigns import services as campaign_services
 from tracker.campaigns.models import Campaign
-from tracker.campaigns.translations import texts_of
+from tracker.campaigns.translations import Text, texts_of
 from tracker.confirmations import intake
 from tracker.confirmations import queries as pendings
 from tracker.confirmations import services as confirmations
@@ -39,36 +38,17 @@ def subscribe(slug: str) -> ResponseReturnValue:
 @guard.public_guarded
 def confirm(token: str) -> ResponseReturnValue:
     """Show what will be sent and store the consent on POST only."""
-    pending, secret = confirmations.find(token, Kind.SUBSCRIPTION)
-    if pending.confirmed_on is not None:
-        return _done(confirmations.links_of(pending, secret)[0])
-    opened = confirmations.open_pending(pending, secret)
-    campaign = db.session.get_one(Campaign, pending.campaign_id)
-    campaign_services.check_open(campaign)
-    is_get = request.method == "GET"
-    form = ConfirmSubscriptionForm(data=opened.payload) if is_get else ConfirmSubscriptionForm()
-    if form.validate_on_submit():
-        contact = services.seal_contact(campaign, opened)
-        with writing():
-            pending, secret = confirmations.find(token, Kind.SUBSCRIPTION, lock=True)
-            if pending.confirmed_on is None:
-                opened = confirmations.open_pending(pending, secret)
-                services.subscribe(opened, contact, scope=Scope(form.scope.data))
-                confirmations.complete(pending)
-        return _done(opened.manage)
-    page = render_template(
-        "subscriptions/confirm.html",
-        title=texts_of(campaign, languages.current()).text("title", campaign.title),
-        form=form,
-        address=opened.payload["address"],
-        token=token,
+    return intake.confirm(
+        token,
+        Kind.SUBSCRIPTION,
+        ConfirmSubscriptionForm,
+        template="subscriptions/confirm.html",
+        done="subscribed",
+        seal=lambda campaign, opened, _: services.seal_contact(campaign, opened),
+        store=lambda opened, contact, form: services.subscribe(
+            opened, contact, scope=Scope(form.scope.data)
+        ),
     )
-    return page, 422 if form.errors else 200
-
-
-def _done(manage: bytes) -> ResponseReturnValue:
-    address = url_for("pages.my_page", token=tokens.to_text(manage), done="subscribed")
-    return redirect(address, 303)
 
 
 @bp.route("/unsubscribe/<token>", methods=["GET", "POST"])
@@ -78,8 +58,9 @@ def unsubscribe(token: str) -> ResponseReturnValue:
 
     A POST answers 200 without a redirect, however often it comes; it needs no worker.
     """
+    title = _title(token)
     if request.method in SAFE_METHODS:
-        return render_template("subscriptions/unsubscribe.html", done=False)
+        return render_template("subscriptions/unsubscribe.html", done=False, title=title)
     is_ours = request.form.get("List-Unsubscribe") == "One-Click" or "stop" in request.form
     if not is_ours:
         abort(400)
@@ -87,7 +68,17 @@ def unsubscribe(token: str) -> ResponseReturnValue:
     if secret is not None:
         with writing():
             _stop(secret)
-    return render_template("subscriptions/unsubscribe.html", done=True)
+    return render_template("subscriptions/unsubscribe.html", done=True, title=title)
+
+
+def _title(token: str) -> Text | None:
+    """Give the title of the campaign a link belongs to; only its holder can ask."""
+    secret = tokens.from_text(token) or b""
+    found = queries.by_unsubscribe(secret) or pendings.by_unsubscribe(secret)
+    if found is None:
+        return None
+    campaign = db.session.get_one(Campaign, found.campaign_id)
+    return texts_of(campaign, languages.current()).text("title", campaign.title)
 
 
 def _stop(secret: bytes) -> None:

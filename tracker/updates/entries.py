@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 from babel.dates import format_date, format_skeleton, format_time
@@ -58,8 +59,15 @@ def entry_of(update: Update, texts: Texts) -> Entry:
         plain=text,
         changes=[_change(change, texts) for change in update.changes],
         sources=[line for line in update.sources.splitlines() if line.strip()],
-        posted_label=format_date(posted, "long", get_locale()) if posted else "",
+        posted_label=_posted_label(update, posted),
     )
+
+
+def _posted_label(update: Update, posted: dt.date | None) -> str:
+    """Give when it was posted, where that is another day than when it happened."""
+    if posted is None or posted == update.happened_on:
+        return ""
+    return str(_("posted on %(date)s", date=format_date(posted, "long", get_locale())))
 
 
 def _change(change: StatusChange, texts: Texts) -> ChangeEntry:
@@ -83,8 +91,10 @@ def when_label(happened: Happened) -> str:
         label = format_date(day, "long", locale)
     if happened.happened_time and happened.precision in {Precision.MINUTE, Precision.HOUR}:
         time = format_time(happened.happened_time, "short", locale=locale)
-        label = _("%(day)s, %(time)s local time", day=label, time=time)
-    return _("about %(when)s", when=label) if happened.is_approximate else label
+        if happened.is_approximate:
+            return str(_("%(day)s, about %(time)s local time", day=label, time=time))
+        return str(_("%(day)s, %(time)s local time", day=label, time=time))
+    return str(_("about %(when)s", when=label)) if happened.is_approximate else label
 
 
 def iso(happened: Happened) -> str:
