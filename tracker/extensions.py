@@ -30,6 +30,11 @@ def locked(query: Select[T]) -> Select[T]:
     return query.with_for_update().execution_options(populate_existing=True)
 
 
+def end_reading() -> None:
+    """End the transaction that reads, before something that takes long."""
+    db.session.rollback()
+
+
 @contextmanager
 def writing() -> Iterator[None]:
     """Write to the database inside, committed at the end, rolled back on any error.

@@ -147,3 +147,12 @@ def test_rules_know_no_request_and_forms_know_no_tables() -> None:
             assert not names & {"request", "session", "abort", "flash", "url_for", "g"}, file
         if file.name == "forms.py":
             assert "tracker.extensions.db" not in imported(file), file
+
+
+def test_pages_and_forms_leave_the_session_to_services_and_queries() -> None:
+    for file in modules():
+        is_page = file.name in {"views.py", "forms.py", "intake.py"} or (
+            file.parent.name == "dashboard" and file.name != "queries.py"
+        )
+        if is_page:
+            assert "tracker.extensions.db" not in imported(file), file

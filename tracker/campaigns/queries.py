@@ -14,6 +14,18 @@ from tracker.core import clock
 from tracker.extensions import db
 
 
+def by_id(campaign_id: int, *, lock: bool = False) -> Campaign:
+    """Give a campaign that is known to exist.
+
+    ``lock`` makes organisers who write about it take turns; signing, which refers to the row
+    too, is not kept waiting.
+    """
+    how = {"key_share": True} if lock else None
+    return db.session.get_one(
+        Campaign, campaign_id, with_for_update=how, populate_existing=lock
+    )
+
+
 def by_slug(slug: str) -> Campaign | None:
     """Give a campaign in any state."""
     return db.session.scalar(select(Campaign).where(Campaign.slug == slug))

@@ -18,7 +18,7 @@ from tracker.core import languages, tokens
 from tracker.core.errors import TooMany
 from tracker.core.forms import PublicForm
 from tracker.core.throttle import network, throttle
-from tracker.extensions import db, writing
+from tracker.extensions import writing
 from tracker.mail import services as mail
 
 Sealed = TypeVar("Sealed")
@@ -93,7 +93,7 @@ def confirm(
     if pending.confirmed_on is not None:
         return _to_own_page(services.links_of(pending, secret)[0], done)
     opened = services.open_pending(pending, secret)
-    campaign = db.session.get_one(Campaign, pending.campaign_id)
+    campaign = campaigns.by_id(pending.campaign_id)
     campaign_services.check_open(campaign)
     form = make_form() if request.method == "POST" else make_form(data=opened.payload)
     if form.validate_on_submit():
@@ -115,7 +115,7 @@ def _complete(token: str, kind: Kind, store: Callable[[services.Opened], None]) 
         pending, secret = services.find(token, kind, lock=True)
         if pending.confirmed_on is not None:
             return
-        campaign_services.check_open(db.session.get_one(Campaign, pending.campaign_id))
+        campaign_services.check_open(campaigns.by_id(pending.campaign_id))
         store(services.open_pending(pending, secret))
         services.complete(pending)
 
@@ -134,7 +134,7 @@ def _store(campaign: Campaign, form: PublicForm, kind: Kind, payload: dict[str, 
     )
     campaign_id = campaign.id
     with writing():
-        campaign_services.check_open(db.session.get_one(Campaign, campaign_id))
+        campaign_services.check_open(campaigns.by_id(campaign_id))
         services.store(prepared)
 
 

@@ -144,6 +144,11 @@ def refuse(pending: Pending) -> None:
     pending.expires_on = clock.today() + dt.timedelta(days=REFUSED_DAYS)
 
 
+def discard(pending: Pending) -> None:
+    """Delete one row of which nothing is left."""
+    db.session.delete(pending)
+
+
 def forget(campaign_id: int, tag: bytes) -> None:
     """Delete whatever one mailbox still has pending on one campaign."""
     db.session.execute(

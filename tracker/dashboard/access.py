@@ -11,7 +11,7 @@ from tracker.campaigns import queries as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.core.errors import Refused
 from tracker.core.languages import told
-from tracker.extensions import db, writing
+from tracker.extensions import writing
 from tracker.organisers import queries as organisers
 from tracker.organisers import session
 
@@ -25,10 +25,7 @@ def campaign_or_404(slug: str, *, lock: bool = False) -> Campaign:
     campaign = campaigns.by_slug(slug)
     if campaign is None or not organisers.may_edit(session.current(), campaign.id):
         abort(404)
-    if lock:
-        # Signing refers to this row, too; a key-share lock does not keep it waiting.
-        db.session.refresh(campaign, with_for_update={"key_share": True})
-    return campaign
+    return campaigns.by_id(campaign.id, lock=True) if lock else campaign
 
 
 @contextmanager

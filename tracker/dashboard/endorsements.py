@@ -14,7 +14,6 @@ from tracker.endorsements import queries as endorsements_of
 from tracker.endorsements import services
 from tracker.endorsements.forms import LEVELS
 from tracker.endorsements.models import Endorsement, EndorsementState
-from tracker.extensions import db
 from tracker.organisers import queries as organisers
 from tracker.organisers import session
 
@@ -57,9 +56,7 @@ def decline_endorsement(endorsement_id: int) -> ResponseReturnValue:
 
 
 def _found(endorsement_id: int) -> Endorsement:
-    found = db.session.get(
-        Endorsement, endorsement_id, with_for_update=True, populate_existing=True
-    )
+    found = endorsements_of.by_id(endorsement_id, lock=True)
     if found is None or not organisers.may_edit(session.current(), found.campaign_id):
         abort(404)
     return found

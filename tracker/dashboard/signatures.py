@@ -10,7 +10,6 @@ from tracker.core import guard
 from tracker.core.errors import Refused
 from tracker.dashboard import access, queries
 from tracker.dashboard.blueprint import ROW, bp
-from tracker.extensions import db
 from tracker.organisers import queries as organisers
 from tracker.organisers import session
 from tracker.signatures import queries as signatures
@@ -53,9 +52,7 @@ def decline_comment(signature_id: int) -> ResponseReturnValue:
 
 
 def _found(signature_id: int) -> Signature:
-    found = db.session.get(
-        Signature, signature_id, with_for_update=True, populate_existing=True
-    )
+    found = signatures.by_id(signature_id, lock=True)
     if found is None or not organisers.may_edit(session.current(), found.campaign_id):
         abort(404)
     if found.review is None:
@@ -97,9 +94,7 @@ def _bar(slug: str, signature_id: int, *, barred: bool) -> ResponseReturnValue:
     done = _("The name is off the page.") if barred else _("The name is shown again.")
     with access.acting(done):
         campaign = access.campaign_or_404(slug)
-        found = db.session.get(
-            Signature, signature_id, with_for_update=True, populate_existing=True
-        )
+        found = signatures.by_id(signature_id, lock=True)
         if found is None or found.campaign_id != campaign.id:
             abort(404)
         services.bar_name(found, barred=barred)

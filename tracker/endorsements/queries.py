@@ -36,6 +36,13 @@ def in_state(campaign_ids: Iterable[int], state: EndorsementState) -> list[Endor
     )
 
 
+def by_id(endorsement_id: int, *, lock: bool = False) -> Endorsement | None:
+    """Give one endorsement, held until the transaction ends where ``lock`` says so."""
+    return db.session.get(
+        Endorsement, endorsement_id, with_for_update=lock or None, populate_existing=lock
+    )
+
+
 def by_tag(campaign_id: int, tag: bytes) -> list[Endorsement]:
     """Give what one mailbox has endorsed under a campaign."""
     return list(

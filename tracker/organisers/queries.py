@@ -10,6 +10,11 @@ from tracker.extensions import db
 from tracker.organisers.models import CampaignRole, Organiser, SignIn
 
 
+def by_id(organiser_id: int) -> Organiser:
+    """Give an account that is known to exist."""
+    return db.session.get_one(Organiser, organiser_id)
+
+
 def by_email(email: str) -> Organiser | None:
     """Give the account with an address."""
     return db.session.scalar(select(Organiser).where(Organiser.email == email.strip().lower()))

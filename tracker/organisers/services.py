@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from tracker.core import addresses, clock, tokens
 from tracker.core.errors import Refused
@@ -51,6 +51,13 @@ def sign_in(organiser: Organiser) -> bytes:
         )
     )
     return token
+
+
+def touch(sign_in_id: int) -> None:
+    """Remember that a page was asked for, and commit: the one write that a GET makes."""
+    seen = update(SignIn).where(SignIn.id == sign_in_id).values(seen_at=clock.now())
+    db.session.execute(seen)
+    db.session.commit()
 
 
 def sign_out(token: bytes) -> None:

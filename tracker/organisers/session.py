@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import update
 from werkzeug.wrappers import Response
 
 from tracker.core import clock, tokens
 from tracker.database import write_mode
-from tracker.extensions import db
+from tracker.extensions import end_reading
 from tracker.organisers import queries
 from tracker.organisers.models import Organiser, SignIn
-from tracker.organisers.services import ABSOLUTE, IDLE, TOUCH_EVERY
+from tracker.organisers.services import ABSOLUTE, IDLE, TOUCH_EVERY, touch
 
 
 def cookie_name() -> str:
@@ -97,7 +96,6 @@ def _touch(sign_in: SignIn) -> None:
     The one write a GET makes: it keeps the reader signed in and changes nothing else.
     """
     row = sign_in.id
-    db.session.rollback()
+    end_reading()
     with write_mode():
-        db.session.execute(update(SignIn).where(SignIn.id == row).values(seen_at=clock.now()))
-        db.session.commit()
+        touch(row)

@@ -9,10 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from tracker.core import guard, throttle
-from tracker.extensions import db, writing
+from tracker.extensions import end_reading, writing
 from tracker.organisers import passwords, queries, services, session
 from tracker.organisers.forms import PasswordForm, SignInForm
-from tracker.organisers.models import Organiser
 
 bp = Blueprint("organisers", __name__, url_prefix="/<lang:lang>/organisers")
 
@@ -34,7 +33,7 @@ def sign_in() -> ResponseReturnValue:
         known = organiser is not None and organiser.deactivated_at is None
         stored = organiser.password_hash if organiser is not None and known else None
         organiser_id = organiser.id if organiser is not None else None
-        db.session.rollback()  # hashing takes long; nothing stays open meanwhile
+        end_reading()  # hashing takes long; nothing stays open meanwhile
         if passwords.matches(stored, str(form.password.data)) and organiser_id is not None:
             return _signed_in(organiser_id)
         for purpose, who in _sources(str(form.email.data)):
@@ -63,7 +62,7 @@ def _sources(email: str) -> list[tuple[str, str]]:
 def _signed_in(organiser_id: int) -> ResponseReturnValue:
     before = session.token()
     with writing():
-        organiser = db.session.get_one(Organiser, organiser_id)
+        organiser = queries.by_id(organiser_id)
         if before is not None:
             services.sign_out(before)
         token = services.sign_in(organiser)
@@ -109,10 +108,10 @@ def change_password() -> ResponseReturnValue:
     form = PasswordForm()
     if form.validate_on_submit():
         organiser_id = session.current().id
-        db.session.rollback()
+        end_reading()
         hashed = passwords.hash_password(str(form.password.data))
         with writing():
-            organiser = db.session.get_one(Organiser, organiser_id)
+            organiser = queries.by_id(organiser_id)
             services.set_password(organiser, hashed)
             token = services.sign_in(organiser)
         flash(_("Your new password is stored."))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tracker.campaigns import queries as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.confirmations import queries as pendings
 from tracker.confirmations import services as confirmations
 from tracker.endorsements import queries as endorsements
 from tracker.endorsements import services as endorsing
 from tracker.endorsements.models import Endorsement
-from tracker.extensions import db
 from tracker.signatures import queries as signatures
 from tracker.signatures import services as signing
 from tracker.signatures.models import Signature
@@ -56,7 +56,7 @@ def find(token: bytes, *, lock: bool = False) -> Own | None:
     if lock:
         pendings.lock_mailbox(campaign_id, tag)
     return Own(
-        db.session.get_one(Campaign, campaign_id),
+        campaigns.by_id(campaign_id),
         tag,
         is_unconfirmed,
         signatures.by_tag(campaign_id, tag, lock=lock),

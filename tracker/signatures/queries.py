@@ -78,6 +78,13 @@ def comments(campaign_id: int, review: Review, *, limit: int) -> list[Signature]
     )
 
 
+def by_id(signature_id: int, *, lock: bool = False) -> Signature | None:
+    """Give one signature, held until the transaction ends where ``lock`` says so."""
+    return db.session.get(
+        Signature, signature_id, with_for_update=lock or None, populate_existing=lock
+    )
+
+
 def by_tag(campaign_id: int, tag: bytes, *, lock: bool = False) -> Signature | None:
     """Give a mailbox's signature under a campaign."""
     query = select(Signature).where(Signature.campaign_id == campaign_id, Signature.tag == tag)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
-from tracker.campaigns.models import Campaign
+from tracker.campaigns import queries as campaigns
 from tracker.campaigns.translations import Text, texts_of
 from tracker.confirmations import intake
 from tracker.confirmations import queries as pendings
 from tracker.confirmations import services as confirmations
 from tracker.confirmations.models import Kind
 from tracker.core import guard, languages, tokens
-from tracker.extensions import SAFE_METHODS, db, writing
+from tracker.extensions import SAFE_METHODS, writing
 from tracker.subscriptions import queries, services
 from tracker.subscriptions.forms import ConfirmSubscriptionForm, SubscribeForm
 from tracker.subscriptions.models import Scope
@@ -77,7 +77,7 @@ def _title(token: str) -> Text | None:
     found = queries.by_unsubscribe(secret) or pendings.by_unsubscribe(secret)
     if found is None:
         return None
-    campaign = db.session.get_one(Campaign, found.campaign_id)
+    campaign = campaigns.by_id(found.campaign_id)
     return texts_of(campaign, languages.current()).text("title", campaign.title)
 
 
@@ -93,4 +93,4 @@ def _stop(secret: bytes) -> None:
     if pending is not None and pending.confirmed_on is None:
         confirmations.refuse(pending)
     elif pending is not None and pending.kind is Kind.SUBSCRIPTION:
-        db.session.delete(pending)
+        confirmations.discard(pending)
