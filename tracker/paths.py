@@ -17,3 +17,4 @@ TEMPLATES = _inside_or_beside("templates")
 MIGRATIONS = _inside_or_beside("migrations")
 STATIC = PACKAGE / "static"
 TRANSLATIONS = PACKAGE / "translations"
+FONTS = PACKAGE / "fonts"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from email import message_from_bytes, policy
 from html.parser import HTMLParser
@@ -39,11 +40,13 @@ VALUES: dict[str, Any] = {
     "title": "Free Amar Fayaz",
     "slug": "amar-fayaz",
     "token": TOKEN,
+    "code": "012345",
     "manage": MANAGE,
     "entry": Entry(
         anchor="u1",
         when_label="8 November 2026",
         iso="2026-11-08",
+        happened_on=dt.date(2026, 11, 8),
         headline=text("Taken at night"),
         text=text(Markup("<p>Men took him away.</p>")),
         plain=text("Men took him away."),
@@ -134,7 +137,7 @@ def test_a_mail_says_why_it_came_and_how_to_stop(
     read = Read(html)
     assert leave in read.links
     assert read.html_attributes["lang"] == language
-    assert read.html_attributes["dir"] == ("rtl" if language == "ar" else "ltr")
+    assert read.html_attributes["dir"] == ("rtl" if language in {"ar", "ur"} else "ltr")
     assert why.split("http")[0].strip() in " ".join(read.words)
 
 

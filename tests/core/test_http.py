@@ -287,6 +287,8 @@ def test_who_comes_while_the_database_is_busy_is_asked_to_come_back(
 
 CSP = {
     "default-src 'none'",
+    "script-src 'self'",
+    "connect-src 'self'",
     "style-src 'self'",
     "img-src 'self'",
     "font-src 'self'",

@@ -21,9 +21,11 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po, write_po
 
+from tracker.core.languages import DEFAULT, LANGUAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 TRANSLATIONS = ROOT / "tracker" / "translations"
-REQUIRED = {"ar", "es"}  # complete from the start; further folders count as soon as they exist
+REQUIRED = set(LANGUAGES) - {DEFAULT}  # further folders count as soon as they exist
 KEYWORDS = DEFAULT_KEYWORDS | {
     "_l": None,
     "lazy_gettext": None,

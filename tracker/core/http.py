@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from flask import Flask, Response, current_app, g, render_template, request
+from flask import Flask, Response, current_app, g, has_request_context, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
@@ -24,7 +24,7 @@ from werkzeug.sansio.utils import host_is_trusted
 from tracker.core import languages
 from tracker.core.errors import Refused, TooMany
 from tracker.database import DatabaseBusy
-from tracker.extensions import db
+from tracker.extensions import SAFE_METHODS, db
 
 MAX_BODY = 64 * 1024
 """Largest request body in bytes; more is answered with 413."""
@@ -35,6 +35,8 @@ MAX_FIELDS = 100
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
+        "script-src 'self'",
+        "connect-src 'self'",  # Lighthouse reads robots.txt from inside the page
         "style-src 'self'",
         "img-src 'self'",
         "font-src 'self'",
@@ -43,6 +45,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+
+FRAMABLE_POLICY = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -57,11 +61,45 @@ def cacheable(seconds: int) -> Callable[[View], View]:
     return declare
 
 
+def framable(view: View) -> View:
+    """Declare that pages of other sites may show a view's answers in a frame."""
+    view.is_framable = True  # type: ignore[attr-defined]  # read by _headers
+    return view
+
+
+def open_to_sites(view: View) -> View:
+    """Declare that scripts and pages of other sites may read a view's answers."""
+    view.is_open = True  # type: ignore[attr-defined]  # read by _headers
+    return view
+
+
+def takes_files(max_body: int) -> Callable[[View], View]:
+    """Declare that a view takes files, in a body of at most so many bytes."""
+
+    def declare(view: View) -> View:
+        view.max_body = max_body  # type: ignore[attr-defined]  # read by _allow_files
+        return view
+
+    return declare
+
+
+def _declared(name: str) -> Any:
+    view = current_app.view_functions.get(request.endpoint or "")
+    return getattr(view, name, None)
+
+
+def _is_framed() -> bool:
+    """Say whether what is being made may stand in a frame on another site."""
+    return has_request_context() and bool(_declared("is_framable"))
+
+
 def init_app(app: Flask) -> None:
     """Put limits on what comes in, headers on what goes out, and a page on every refusal."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
     app.config["MAX_FORM_PARTS"] = MAX_FIELDS
+    app.context_processor(lambda: {"is_framed": _is_framed()})
+    app.url_value_preprocessor(_allow_files)
     app.before_request(_refuse_nonsense)
     app.after_request(lambda response: _headers(app, response))
     app.register_error_handler(HTTPException, _http_page)
@@ -74,6 +112,11 @@ def init_app(app: Flask) -> None:
 
 
 # --- what comes in -------------------------------------------------------------------------
+
+
+def _allow_files(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Raise the limit on the body where the view takes files, before anybody reads it."""
+    request.max_content_length = _declared("max_body") or MAX_BODY
 
 
 def _refuse_nonsense() -> None:
@@ -100,7 +143,8 @@ def _refuse_bytes(quoted: bytes) -> None:
 
 
 def _refuse_bad_form() -> None:
-    if request.content_length is not None and request.content_length > MAX_BODY:
+    takes_files = _declared("max_body") is not None
+    if (request.content_length or 0) > (_declared("max_body") or MAX_BODY):
         raise RequestEntityTooLarge
     if request.mimetype == "application/x-www-form-urlencoded":
         body = request.get_data(cache=True, as_text=False, parse_form_data=False)
@@ -115,7 +159,7 @@ def _refuse_bad_form() -> None:
             raise BadRequest
         if len(values) > 1 and not name.endswith("[]"):
             raise BadRequest
-    if request.files:
+    if request.files and not takes_files:
         raise BadRequest
 
 
@@ -128,12 +172,19 @@ def _headers(app: Flask, response: Response) -> Response:
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Frame-Options"] = "DENY"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    if _declared("is_framable"):
+        headers["Content-Security-Policy"] = FRAMABLE_POLICY
+        del headers["X-Frame-Options"]
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    if _declared("is_open"):
+        headers["Access-Control-Allow-Origin"] = "*"
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     # Not no-referrer: Flask-WTF's check over TLS wants one from our own pages, and
     # nothing leaves the site either way.
     headers["Referrer-Policy"] = "same-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Cross-Origin-Embedder-Policy"] = "require-corp"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
     headers["Permissions-Policy"] = (
         "interest-cohort=(), camera=(), microphone=(), geolocation=()"
     )
@@ -146,11 +197,12 @@ def _headers(app: Flask, response: Response) -> Response:
 
 def _cache(app: Flask, response: Response) -> None:
     seconds = getattr(app.view_functions.get(request.endpoint or ""), "cache_seconds", None)
-    if seconds is None or response.status_code not in {200, 302} or g.get("is_private"):
+    is_read = request.method in SAFE_METHODS and response.status_code in {200, 302}
+    if seconds is None or not is_read or g.get("is_private"):
         response.headers["Cache-Control"] = "no-store"
         return
     response.headers["Cache-Control"] = f"public, max-age={seconds}"
-    if response.status_code == 200 and request.method in {"GET", "HEAD"}:
+    if response.status_code == 200:
         response.add_etag()
         response.make_conditional(request)
 

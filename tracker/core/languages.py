@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from babel import Locale
 from flask import Flask, current_app, g, has_request_context, request, url_for
@@ -13,7 +14,16 @@ from werkzeug.routing import BaseConverter
 
 from tracker.core.errors import Refused
 
-LANGUAGES = {"en": "English", "es": "Español", "ar": "العربية"}
+LANGUAGES = {
+    "en": "English",
+    "es": "Español",
+    "fr": "Français",
+    "pt": "Português",
+    "de": "Deutsch",
+    "tr": "Türkçe",
+    "ar": "العربية",
+    "ur": "اردو",
+}
 """Code (BCP 47) and own name of every language the interface is complete in."""
 
 DEFAULT = "en"
@@ -92,17 +102,18 @@ def told(refused: Refused) -> str:
 
 
 def switch() -> list[LanguageLink]:
-    """Give the same page in every language."""
+    """Give the same page in every language, with the same question in its address."""
     here = request.endpoint if has_request_context() else None
-    values = dict(request.view_args or {}) if here and _is_translated(here) else {}
-    endpoint = here if here and _is_translated(here) and _has_get() else "pages.home"
+    is_here = here is not None and _is_translated(here) and _has_get()
+    endpoint = here if here is not None and is_here else "pages.home"
+    values = dict(request.view_args or {}) if is_here else {}
+    # Never as arguments of url_for, which listens to _scheme, _anchor and others.
+    query = urlencode(list(request.args.items(multi=True))) if is_here else ""
     return [
         LanguageLink(
             code,
             name,
-            url_for(
-                endpoint, **({**values, "lang": code} if endpoint == here else {"lang": code})
-            ),
+            url_for(endpoint, **{**values, "lang": code}) + ("?" + query if query else ""),
             code == current(),
         )
         for code, name in LANGUAGES.items()

@@ -7,7 +7,7 @@ import functools
 from typing import Any
 
 import nh3
-from flask import Flask, current_app, url_for
+from flask import Flask, current_app, request, url_for
 from flask_babel import format_date, format_decimal
 from jinja2 import StrictUndefined
 from markdown_it import MarkdownIt
@@ -62,13 +62,25 @@ def external_url(endpoint: str, **values: Any) -> str:
     return base + url_for(endpoint, _external=False, **values)
 
 
+def alternates() -> dict[str, str]:
+    """Give the absolute address of the present page by language.
+
+    Empty where nobody is to find it: only pages declared cacheable are the same for everybody.
+    """
+    view = current_app.view_functions.get(request.endpoint or "")
+    if not getattr(view, "cache_seconds", None):
+        return {}
+    base: str = current_app.config["TRACKER"].base_url
+    return {link.code: base + link.url.partition("?")[0] for link in languages.switch()}
+
+
 def init_app(app: Flask) -> None:
     """Make the filters and globals known and undefined names an error."""
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(number=number, day=day, country=country, markdown=markdown)
-    app.jinja_env.globals.update(external_url=external_url)
+    app.jinja_env.globals.update(external_url=external_url, alternates=alternates)
 
     @app.context_processor
     def shared() -> dict[str, Any]:
