@@ -9,7 +9,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
-from tracker.database import UtcDateTime, write_mode
+from tracker.database import UtcDateTime, is_compared, write_mode
 from tracker.extensions import db
 
 
@@ -49,6 +49,7 @@ def run() -> None:
                 render_as_batch=True,
                 render_item=write_plainly,
                 compare_type=same_type,
+                include_object=is_compared,
             )
             with context.begin_transaction():
                 context.run_migrations()

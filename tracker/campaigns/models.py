@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     Date,
     ForeignKey,
+    Integer,
     LargeBinary,
     SmallInteger,
     String,
@@ -43,6 +44,10 @@ class Outcome(enum.Enum):
     PARTLY_WON = "partly-won"
     LOST = "lost"
     ENDED = "ended"
+
+
+WINS = (Outcome.WON, Outcome.PARTLY_WON)
+"""Outcomes that are listed as won."""
 
 
 class Precision(enum.Enum):
@@ -137,6 +142,32 @@ class Subject(Model):
     campaign: Mapped[Campaign] = relationship(back_populates="subjects")
 
 
+class Portrait(Model):
+    """The picture of one subject; ``credit`` names who made it and lets us show it."""
+
+    __tablename__ = "portraits"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=random_id)
+    subject_id: Mapped[int] = mapped_column(
+        ForeignKey("subjects.id", ondelete="CASCADE"), unique=True
+    )
+    credit: Mapped[str] = mapped_column(String(160), default="")
+
+
+class PortraitFile(Model):
+    """A portrait in one format and size; in the database, where every web process finds it."""
+
+    __tablename__ = "portrait_files"
+
+    portrait_id: Mapped[int] = mapped_column(
+        ForeignKey("portraits.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    format: Mapped[str] = mapped_column(String(8), primary_key=True)
+    width: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    height: Mapped[int] = mapped_column(SmallInteger)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class Target(Model):
     """Whom the demand is addressed to."""
 
@@ -154,6 +185,23 @@ class Target(Model):
     post_address: Mapped[str | None] = mapped_column(String(400))
 
     campaign: Mapped[Campaign] = relationship(back_populates="targets")
+
+
+class Partner(Model):
+    """An organisation that shows the campaign's form on a site of its own.
+
+    ``counted`` is how many signatures came that way and still stand; only the worker writes it.
+    Who came which way is readable nowhere.
+    """
+
+    __tablename__ = "partners"
+    __table_args__ = (UniqueConstraint("campaign_id", "slug"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=random_id)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
+    slug: Mapped[str] = mapped_column(String(40))
+    name: Mapped[str] = mapped_column(String(120))
+    counted: Mapped[int] = mapped_column(Integer, default=0)
 
 
 class StatusChange(Happened, Model):
@@ -196,3 +244,20 @@ class Translation(Model):
     block: Mapped[str] = mapped_column(String(80))
     text: Mapped[str] = mapped_column(Text)
     source_hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CampaignWords(Model):
+    """The words by which a campaign is found, in all its languages, as ``folding`` spells them.
+
+    ``heading`` repeats those of titles, names and places. ``edition`` says by which rules it
+    was made. Each database has a full-text index of its own kind on it (migration 0004).
+    """
+
+    __tablename__ = "campaign_words"
+
+    campaign_id: Mapped[int] = mapped_column(
+        ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    heading: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    edition: Mapped[str] = mapped_column(String(80))
