@@ -26,6 +26,7 @@ VALUES: dict[str, Any] = {
     "subject_id": 1,
     "endorsement_id": 1,
     "signature_id": 1,
+    "partner_id": 1,
     "language": "ar",
     "state": "approved",
 }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import smtplib
 import subprocess
 import sys
@@ -8,12 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+from tracker.campaigns.models import Partner
 from tracker.demo import folder as folders
 from tracker.demo.letterbox import Letterbox
 from tracker.demo.mailbox import create_mailbox
 from tracker.demo.processes import answer
+from tracker.extensions import db
+
+SITE = "http://127.0.0.1:8000"
 
 MAIL = """From: Tracker <alerts@example.org>\r
 To: {to}\r
@@ -47,7 +54,7 @@ def letterbox(tmp_path: Path) -> Iterator[Letterbox]:
 
 @pytest.fixture
 def client(tmp_path: Path, letterbox: Letterbox) -> FlaskClient:
-    return create_mailbox(tmp_path / "mailbox.db").test_client()
+    return create_mailbox(tmp_path / "mailbox.db", site=SITE).test_client()
 
 
 def test_the_list_shows_the_newest_first_and_finds_recipients(
@@ -100,12 +107,33 @@ def test_programs_read_what_came_after(client: FlaskClient, letterbox: Letterbox
     assert len(one["messages"]) == 1
 
 
+def test_a_partners_site_shows_the_frames_of_the_partner_that_is_registered(
+    client: FlaskClient, loaded: Flask
+) -> None:
+    assert 'href="/partner"' in client.get("/").text
+    for language in ("en", "ar"):
+        answer = client.get(f"/partner?lang={language}")
+        sources = re.findall(r'<iframe src="([^"]*)"', answer.text)
+        assert len(sources) == 2
+        assert "no such organisation exists" in answer.text
+        assert f"frame-src {SITE};" in answer.headers["Content-Security-Policy"]
+        for source in sources:
+            path = source.removeprefix(SITE)
+            assert path.startswith(f"/{language}/embed/karachi-nine/")
+            assert path.endswith("?partner=a-partner")
+            assert loaded.test_client().get(path).status_code == 200
+    with loaded.app_context():
+        found = db.session.scalars(select(Partner)).one()
+        assert found.slug == "a-partner"
+        assert found.name == "A partner’s site"
+
+
 def test_what_came_over_smtp_is_there_once_it_is_acknowledged(tmp_path: Path) -> None:
     path = tmp_path / "mailbox.db"
     smtp_port = folders.free_port("127.0.0.1", 28025, taken=set())
     page_port = folders.free_port("127.0.0.1", 28026, taken={smtp_port})
     command = [sys.executable, "-m", "tracker.demo.catcher", str(path), "127.0.0.1"]
-    command += [str(smtp_port), str(page_port)]
+    command += [str(smtp_port), str(page_port), SITE]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         try:
             until = time.monotonic() + 20

@@ -8,10 +8,11 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from flask_babel import lazy_gettext as _l
-from wtforms import Form, IntegerField, StringField, TextAreaField
+from wtforms import Form, HiddenField, IntegerField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Optional, ValidationError
 
+from tracker.campaigns.partners import is_slug
 from tracker.core.forms import Clean, CountryField, too_long
 
 LIMITS = {
@@ -45,6 +46,14 @@ def lines(label: Any, limit: int, *, required: Any = None, **extra: Any) -> Text
     return TextAreaField(
         label, validators=[Clean(lines=True), *first, too_long(limit)], **extra
     )
+
+
+class PartnerField(HiddenField):
+    """Whose site a form stands on; what no partner can be called is taken for none."""
+
+    def __init__(self, **extra: Any) -> None:
+        """Take what the page's address says, or what the form brings along."""
+        super().__init__(filters=[lambda text: text if is_slug(text or "") else ""], **extra)
 
 
 class Goal(IntegerField):

@@ -8,12 +8,25 @@ from tracker.dashboard import (
     drafting,
     endorsements,
     mail,
+    partners,
+    portraits,
     signatures,
     translations,
     updates,
 )
 from tracker.dashboard.blueprint import bp
 
-PAGES = (campaigns, drafting, translations, updates, alerts, endorsements, signatures, mail)
+PAGES = (
+    campaigns,
+    drafting,
+    portraits,
+    partners,
+    translations,
+    updates,
+    alerts,
+    endorsements,
+    signatures,
+    mail,
+)
 
 __all__ = ["PAGES", "bp"]

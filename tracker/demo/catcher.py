@@ -1,7 +1,8 @@
 """The demo's mail catcher: takes every mail over SMTP on loopback and delivers none.
 
-A process of its own: ``python -m tracker.demo.catcher FILE HOST SMTP-PORT PAGE-PORT``. It
-answers 250 only after the mail's row is committed, so that the replay can count on it.
+A process of its own: ``python -m tracker.demo.catcher FILE HOST SMTP-PORT PAGE-PORT SITE``. It
+answers 250 only after the mail's row is committed, so that the replay can count on it. Being
+another origin than the site, its pages also hold the site of a partner.
 """
 
 from __future__ import annotations
@@ -95,21 +96,20 @@ async def catching(path: Path, host: str, port: int) -> AsyncIterator[None]:
         keeper.letterbox.close()
 
 
-def page_server(path: Path, host: str, port: int) -> BaseWSGIServer:
+def page_server(path: Path, host: str, port: int, *, site: str) -> BaseWSGIServer:
     """Give the server of the mailbox's pages, bound and ready to serve."""
-    return make_server(
-        host, port, create_mailbox(path), threaded=True, request_handler=_QuietHandler
-    )
+    pages = create_mailbox(path, site=site)
+    return make_server(host, port, pages, threaded=True, request_handler=_QuietHandler)
 
 
-async def _run(path: Path, host: str, smtp_port: int, page_port: int) -> None:
+async def _run(path: Path, host: str, smtp_port: int, page_port: int, site: str) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     # The pages come last: whoever sees them answer may send mail at once.
     async with catching(path, host, smtp_port):
-        pages = page_server(path, host, page_port)
+        pages = page_server(path, host, page_port, site=site)
         threading.Thread(target=pages.serve_forever, daemon=True, name="pages").start()
         await stopping.wait()
         pages.shutdown()
@@ -117,10 +117,10 @@ async def _run(path: Path, host: str, smtp_port: int, page_port: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run the catcher and give the exit status."""
-    path, host, smtp_port, page_port = arguments
+    path, host, smtp_port, page_port, site = arguments
     # aiosmtpd logs the addresses of each mail at INFO.
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    asyncio.run(_run(Path(path), host, int(smtp_port), int(page_port)))
+    asyncio.run(_run(Path(path), host, int(smtp_port), int(page_port), site))
     return 0
 
 

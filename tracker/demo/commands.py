@@ -197,6 +197,7 @@ def _tell(demo: Demo, *, is_one_time: bool) -> None:
         f"    address     {ORGANISER}",
         f"    password    {password}",
         f"  Demo mailbox  {demo.mailbox}/",
+        f"  Partner site  {demo.mailbox}/partner",
         "",
         "In another terminal: python3 dev.py tracker demo replay amar-fayaz",
         "",

@@ -22,6 +22,8 @@ _MARKER_TEXT = "The demo made this folder. 'demo start --fresh' deletes what it 
 
 ORGANISER = "organiser@example.org"
 SENDER = "alerts@example.org"
+PARTNER, PARTNERS_CAMPAIGN = "a-partner", "karachi-nine"
+"""Short name of the demo's partner, and what its site shows."""
 CANCEL_WINDOW = 30
 """Seconds in which an alert can be stopped: short, for people who try it out."""
 

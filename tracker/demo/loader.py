@@ -8,11 +8,12 @@ import flask_migrate
 from flask import Flask
 
 from tracker import paths
+from tracker.campaigns import partners
 from tracker.campaigns import queries as campaigns
 from tracker.campaigns.models import Campaign, State
 from tracker.demo import content, telling
 from tracker.demo.content import Story
-from tracker.demo.folder import ORGANISER
+from tracker.demo.folder import ORGANISER, PARTNER, PARTNERS_CAMPAIGN
 from tracker.demo.progress import Step
 from tracker.demo.supporters import Rows, Size, plan
 from tracker.extensions import db, writing
@@ -35,6 +36,7 @@ def load(app: Flask, *, password: str, size: Size = Size.FULL) -> bool:
             told = content.stories()
             _draft(told)
             _fill(told, app, size)
+            _partner()
             return _organiser(password)
         finally:
             db.session.remove()
@@ -83,6 +85,16 @@ def _found(story: Story) -> Campaign:
     if campaign is None:
         raise LookupError(story.slug)
     return campaign
+
+
+def _partner() -> None:
+    """Register the partner whose site the demo mailbox shows."""
+    campaign = campaigns.by_slug(PARTNERS_CAMPAIGN)
+    if campaign is None or partners.id_by_slug(campaign.id, PARTNER) is not None:
+        return
+    with writing():
+        campaign = campaigns.by_id(campaign.id, lock=True)
+        partners.register(campaign, slug=PARTNER, name="A partner’s site")
 
 
 def _organiser(password: str) -> bool:

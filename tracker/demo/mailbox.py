@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup, escape
 
 from tracker.core.pagination import Page
+from tracker.demo.folder import PARTNER, PARTNERS_CAMPAIGN
 from tracker.demo.letterbox import Letterbox, Mail, parsed
 
 PAGE_SIZE = 50
@@ -35,16 +36,17 @@ _LINK = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]]")
 _FOLDER = Path(__file__).with_name("mailbox_pages")
 
 
-def create_mailbox(path: Path) -> Flask:
-    """Give the pages of the mailbox kept in ``path``."""
+def create_mailbox(path: Path, *, site: str) -> Flask:
+    """Give the pages of the mailbox kept in ``path``, and a partner of ``site``."""
     app = Flask("mailbox", template_folder=str(_FOLDER), static_folder=str(_FOLDER / "static"))
-    app.config["LETTERBOX"] = path
+    app.config["LETTERBOX"], app.config["SITE"] = path, site
     app.after_request(_headers)
     for rule, view in (
         ("/", index),
         ("/messages/<int:number>", message),
         ("/messages/<int:number>/html", message_html),
         ("/messages/<int:number>/raw", message_raw),
+        ("/partner", partner),
         ("/api/messages", api_messages),
         ("/healthz", healthz),
     ):
@@ -92,6 +94,23 @@ def message_html(number: int) -> ResponseReturnValue:
 def message_raw(number: int) -> ResponseReturnValue:
     """Give one mail as it came over SMTP."""
     return Response(_found(number)[1], mimetype="text/plain")
+
+
+def partner() -> ResponseReturnValue:
+    """Show a partner's site: a page of another origin, with the frames of a campaign on it."""
+    site: str = current_app.config["SITE"]
+    page = render_template(
+        "partner.html",
+        site=site,
+        frames=f"{site}/{{}}/embed/{PARTNERS_CAMPAIGN}/{{}}?partner={PARTNER}",
+        lang="ar" if request.args.get("lang") == "ar" else "en",
+    )
+    response = Response(page, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src 'self'; script-src {site}; "
+        f"frame-src {site}; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return response
 
 
 def api_messages() -> ResponseReturnValue:

@@ -147,7 +147,7 @@ def _site(demo: Demo) -> list[str]:
 def _catcher(demo: Demo) -> list[str]:
     return [
         *(sys.executable, "-m", "tracker.demo.catcher", str(demo.folder / "mailbox.db")),
-        *(demo.host, str(demo.ports["smtp"]), str(demo.ports["mailbox"])),
+        *(demo.host, str(demo.ports["smtp"]), str(demo.ports["mailbox"]), demo.site),
     ]
 
 

@@ -22,6 +22,8 @@ CONTACT_SIZE = 512
 """Padded bytes of an address and a name to write to."""
 IDENTITY_SIZE = 1024
 """Padded bytes of name, town and organisation."""
+ORIGIN_SIZE = 128
+"""Padded bytes of which partner's site a signature came through."""
 COMMENT_SIZE = 2048
 """Padded bytes of a comment that is not public."""
 PENDING_SIZE = 8192

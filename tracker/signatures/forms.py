@@ -6,8 +6,9 @@ from flask_babel import lazy_gettext as _l
 from wtforms import StringField, TextAreaField
 from wtforms.validators import Optional
 
+from tracker.campaigns.fields import PartnerField
+from tracker.confirmations.forms import ProvedAddressField
 from tracker.core.forms import (
-    AddressField,
     Clean,
     CountryField,
     Filled,
@@ -33,7 +34,7 @@ class SignForm(PublicForm):
         ],
         render_kw={"autocomplete": "name", "maxlength": 100},
     )
-    email = AddressField(_l("E-mail address"))
+    email = ProvedAddressField(_l("E-mail address"))
     country = CountryField(_l("Country"))
     town = StringField(
         _l("Town"),
@@ -54,17 +55,20 @@ class SignForm(PublicForm):
         render_kw={"maxlength": 500},
     )
 
+    partner = PartnerField()
+
     @property
     def entered(self) -> dict[str, str]:
         """Give what was entered, ready to be sealed."""
-        names = ("name", "country", "town", "organisation", "comment")
-        return {name: self[name].data or "" for name in names}
+        names = ("name", "country", "town", "organisation", "comment", "partner")
+        return {name: self[name].data or "" for name in names if name in self}
 
 
 class ConfirmForm(SignForm):
     """What was entered, to be corrected but for the address, and three questions."""
 
     email = None  # type: ignore[assignment]  # how WTForms drops an inherited field
+    partner = None  # type: ignore[assignment]
 
     alerts = YesNo(_l("Shall we write to you when something happens?"))
     shows_name = YesNo(_l("May your name be shown on the campaign’s page?"))

@@ -58,6 +58,25 @@ class Signature(Model):
     review: Mapped[Review | None] = mapped_column(Words(Review))
     manage_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     consent_version: Mapped[str] = mapped_column(String(16))
+    # Through which partner's site it came, sealed: none of them looks different from any other.
+    origin: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class PartnerChange(Model):
+    """One signature more or less, of which only the worker can see which partner it came by.
+
+    ``origin`` is the signature's own envelope, bound to ``signature_id``; that row may be gone.
+    """
+
+    __tablename__ = "partner_changes"
+    __table_args__ = (UNORDERED,)
+
+    signature_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    delta: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    campaign_id: Mapped[int] = mapped_column(
+        ForeignKey("campaigns.id", ondelete="CASCADE"), index=True
+    )
+    origin: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class CountChange(Model):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 
 from sqlalchemy import func, select, union_all
 
 from tracker.core import tokens
 from tracker.extensions import db, locked
-from tracker.signatures.models import CountChange, CountryTotal, Review, Signature
+from tracker.signatures.models import CountChange, CountryTotal, DayTotal, Review, Signature
 
 
 def by_country(campaign_ids: Iterable[int]) -> dict[int, dict[str, int]]:
@@ -37,6 +38,22 @@ def by_country(campaign_ids: Iterable[int]) -> dict[int, dict[str, int]]:
         if number:
             found[campaign_id][country] = int(number)
     return found
+
+
+def by_day(campaign_id: int) -> dict[dt.date, int]:
+    """Give the exact numbers by day: totals plus what is not yet folded, in one statement."""
+    parts = union_all(
+        select(DayTotal.day, DayTotal.total.label("n")).where(
+            DayTotal.campaign_id == campaign_id
+        ),
+        select(CountChange.day, func.sum(CountChange.delta).label("n"))
+        .where(CountChange.campaign_id == campaign_id)
+        .group_by(CountChange.day),
+    ).subquery()
+    rows = db.session.execute(
+        select(parts.c.day, func.sum(parts.c.n)).group_by(parts.c.day).order_by(parts.c.day)
+    )
+    return {day: int(number) for day, number in rows if number}
 
 
 def count_confirmed(campaign_id: int) -> int:

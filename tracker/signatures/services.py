@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
+from tracker.campaigns import partners
 from tracker.campaigns.models import Campaign
 from tracker.confirmations.services import Opened
 from tracker.core import clock, tokens
 from tracker.extensions import db
 from tracker.sealing import envelopes
 from tracker.signatures import queries
-from tracker.signatures.models import CountChange, Review, Signature
+from tracker.signatures.models import CountChange, PartnerChange, Review, Signature
 from tracker.subscriptions.services import CONSENT_VERSION
 
 
@@ -30,6 +31,7 @@ class SealedSignature(NamedTuple):
 
     identity: bytes
     comment: bytes | None
+    origin: bytes | None
 
 
 def seal_identity(campaign: Campaign, row: int, entered: dict[str, Any]) -> bytes:
@@ -42,8 +44,28 @@ def seal_identity(campaign: Campaign, row: int, entered: dict[str, Any]) -> byte
     )
 
 
+def seal_origin(campaign: Campaign, row: int, partner_id: int | None) -> bytes | None:
+    """Seal through which partner's site somebody came, if any; all envelopes look the same.
+
+    ``None`` where the campaign has no partner, and nothing is counted by partner.
+    """
+    if not partners.has_any(campaign.id):
+        return None
+    return envelopes.seal(
+        campaign.public_key or b"",
+        {"partner": partner_id},
+        context=envelopes.context("origin", campaign.id, row),
+        size=envelopes.ORIGIN_SIZE,
+    )
+
+
 def seal_signature(
-    campaign: Campaign, row: int, entered: dict[str, Any], *, consents: Consents
+    campaign: Campaign,
+    row: int,
+    entered: dict[str, Any],
+    *,
+    consents: Consents,
+    partner_id: int | None = None,
 ) -> SealedSignature:
     """Seal what was entered; a comment that may be shown is stored readable instead."""
     comment = None
@@ -54,7 +76,8 @@ def seal_signature(
             context=envelopes.context("comment", campaign.id, row),
             size=envelopes.COMMENT_SIZE,
         )
-    return SealedSignature(seal_identity(campaign, row, entered), comment)
+    identity = seal_identity(campaign, row, entered)
+    return SealedSignature(identity, comment, seal_origin(campaign, row, partner_id))
 
 
 def confirm(
@@ -80,6 +103,7 @@ def confirm(
         review=Review.WAITING if has_public_comment else None,
         manage_hash=tokens.digest(opened.manage),
         consent_version=CONSENT_VERSION,
+        origin=sealed.origin,
     )
     try:
         with db.session.begin_nested():
@@ -90,15 +114,27 @@ def confirm(
         if queries.id_by_tag(pending.campaign_id, pending.tag or b"") is None:
             raise
         return False
-    db.session.add(
-        CountChange(
-            campaign_id=signature.campaign_id,
-            day=signature.day,
-            country=signature.country,
-            delta=+1,
-        )
+    _count(
+        signature.id,
+        signature.origin,
+        campaign_id=signature.campaign_id,
+        day=signature.day,
+        country=signature.country,
+        delta=+1,
     )
     return True
+
+
+def _count(signature_id: int, origin: bytes | None, **change: Any) -> None:
+    """Write down one more or one less, for the campaign and for whichever partner it was."""
+    db.session.add(CountChange(**change))
+    if origin is not None:
+        campaign_id, delta = change["campaign_id"], change["delta"]
+        db.session.add(
+            PartnerChange(
+                signature_id=signature_id, delta=delta, campaign_id=campaign_id, origin=origin
+            )
+        )
 
 
 def show_name(signature: Signature, name: str) -> None:
@@ -128,10 +164,16 @@ def withdraw(signature: Signature) -> None:
     gone = db.session.execute(
         delete(Signature)
         .where(Signature.id == signature.id)
-        .returning(Signature.campaign_id, Signature.day, Signature.country)
+        .returning(
+            Signature.id.label("signature_id"),
+            Signature.origin,
+            Signature.campaign_id,
+            Signature.day,
+            Signature.country,
+        )
     ).first()
     if gone is not None:
-        db.session.add(CountChange(**gone._mapping, delta=-1))
+        _count(**gone._mapping, delta=-1)
 
 
 def bar_name(signature: Signature, *, barred: bool) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
+from tracker.campaigns import partners
 from tracker.campaigns.models import Campaign
 from tracker.confirmations import intake
 from tracker.confirmations.models import Kind
@@ -51,7 +52,7 @@ def confirm(token: str) -> ResponseReturnValue:
         Kind.SIGNATURE,
         ConfirmForm,
         template="signatures/confirm.html",
-        done="signed",
+        leads_to=lambda token: url_for("acting.next_step", token=token),
         seal=_seal,
         store=_store,
     )
@@ -59,8 +60,13 @@ def confirm(token: str) -> ResponseReturnValue:
 
 def _seal(campaign: Campaign, opened: Opened, form: ConfirmForm) -> Sealed:
     consents = _consents(form)
+    partner = str(opened.payload.get("partner", ""))
     sealed = services.seal_signature(
-        campaign, opened.pending.id, form.entered, consents=consents
+        campaign,
+        opened.pending.id,
+        form.entered,
+        consents=consents,
+        partner_id=partners.id_by_slug(campaign.id, partner),
     )
     contact = subscriptions.seal_contact(campaign, opened) if consents.alerts else None
     return Sealed(sealed, contact)

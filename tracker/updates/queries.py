@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import contains_eager, selectinload
 
-from tracker.campaigns.models import StatusChange
+from tracker.campaigns.models import PUBLIC, Campaign, StatusChange
 from tracker.extensions import db
 from tracker.updates.models import Update, UpdateState
 
@@ -34,6 +34,24 @@ def _of(campaign_id: int, state: UpdateState) -> list[Update]:
             )
         )
     )
+
+
+def latest(*, limit: int, campaign_id: int | None = None) -> list[Update]:
+    """Give what was posted last on the public campaigns, or on one of them, newest first."""
+    query = (
+        select(Update)
+        .join(Update.campaign)
+        .where(Update.state == UpdateState.PUBLISHED, Campaign.state.in_(PUBLIC))
+        .options(
+            contains_eager(Update.campaign),
+            selectinload(Update.changes).joinedload(StatusChange.subject),
+        )
+        .order_by(Update.posted_at.desc(), Update.id)
+        .limit(limit)
+    )
+    if campaign_id is not None:
+        query = query.where(Update.campaign_id == campaign_id)
+    return list(db.session.scalars(query))
 
 
 def by_id(campaign_id: int, update_id: int) -> Update | None:
