@@ -10,6 +10,7 @@ from flask import current_app
 from flask.cli import FlaskGroup, with_appcontext
 
 from tracker.app import create_app
+from tracker.campaigns.commands import campaigns_cli
 from tracker.core import logs
 from tracker.database import NotDurable
 from tracker.demo.commands import demo_cli
@@ -46,6 +47,7 @@ def work() -> None:
 
 
 tracker.add_command(organisers_cli)
+tracker.add_command(campaigns_cli)
 tracker.add_command(mail_cli)
 tracker.add_command(demo_cli)
 

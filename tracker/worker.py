@@ -25,6 +25,7 @@ from sqlalchemy.exc import OperationalError
 
 from tracker.alerts import tasks as alerts
 from tracker.alerts.models import KIND as ALERT_KIND
+from tracker.campaigns import index
 from tracker.campaigns import queries as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.confirmations import services as confirmations
@@ -40,7 +41,7 @@ from tracker.mail.tasks import Office, Source, deliver_due
 from tracker.organisers import services as organisers
 from tracker.sealing.keystore import Keystore
 from tracker.signatures import queries as signatures
-from tracker.signatures.tasks import fold_counts
+from tracker.signatures.tasks import count_partners, fold_counts
 from tracker.subscriptions import queries as subscriptions
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,7 @@ class Worker:
             self._singles,
             self._bulk,
             fold_counts,
+            self._count_partners,
             self._finish_alerts,
             self._keep_house,
         ):
@@ -126,6 +128,9 @@ class Worker:
     def _bulk(self) -> int:
         self._sent = deliver_due(self.office, priority=Priority.BULK, stop=self.stopping.is_set)
         return self._sent
+
+    def _count_partners(self) -> int:
+        return count_partners(self.keystore)
 
     def _finish_alerts(self) -> None:
         """Count how far alerts are, but not after every window of a long one."""
@@ -179,7 +184,8 @@ class Worker:
             return 0
         self._kept_house_at = time.monotonic()
         self.keep_house()
-        return 0
+        index.tidy()
+        return index.renew()
 
     def keep_house(self) -> None:
         """Delete what is over: pending rows, sign-ins, caps of yesterday, old outbox keys."""

@@ -65,14 +65,17 @@ def test_every_status_belongs_to_a_kind_has_a_word_and_a_tone() -> None:
     ("goal", "count", "is_open", "shown"),
     [
         (1000, 0, True, 1000),
-        (1000, 999, True, 1000),
+        (1000, 989, True, 1000),
+        (1000, 990, True, 2500),
+        (15_000, 14_999, True, 25_000),
+        (500_000, 499_999, True, 1_000_000),
         (1000, 1000, True, 2500),
         (1000, 12_282, True, 15_000),
         (1000, 12_282, False, 1000),
         (1000, 700_000, True, 1_000_000),
     ],
 )
-def test_a_goal_is_never_reached_while_the_case_is_open(
+def test_a_goal_neither_is_nor_looks_reached_while_the_case_is_open(
     goal: int, count: int, is_open: bool, shown: int
 ) -> None:
     assert services.shown_goal(goal, count, is_open=is_open) == shown

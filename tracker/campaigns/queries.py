@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import selectinload
 
-from tracker.campaigns.models import PUBLIC, Campaign, StatusChange, Subject
+from tracker.campaigns.models import WINS, Campaign, State, StatusChange, Subject
 from tracker.campaigns.status import FREE, OVER, Kind
 from tracker.core import clock
 from tracker.extensions import db
@@ -37,16 +37,36 @@ def published(slug: str) -> Campaign | None:
     return campaign if campaign is not None and campaign.is_public else None
 
 
-def listed() -> list[Campaign]:
-    """Give the public campaigns with their subjects, newest first."""
+def listed(*, most_past: int) -> list[Campaign]:
+    """Give the open campaigns, and the last won and lost ones, with their subjects.
+
+    At most so many of each that is over; those that are archived are in the archive only.
+    """
+    is_won = Campaign.outcome.in_(WINS)
+    last = select(Campaign.id).where(Campaign.state == State.CLOSED)
+    last = last.order_by(Campaign.closed_on.desc(), Campaign.slug).limit(most_past)
     return list(
         db.session.scalars(
             select(Campaign)
-            .where(Campaign.state.in_(PUBLIC))
+            .where(
+                or_(
+                    Campaign.state == State.LIVE,
+                    Campaign.id.in_(last.where(is_won)),
+                    Campaign.id.in_(last.where(or_(Campaign.outcome.is_(None), ~is_won))),
+                )
+            )
             .options(selectinload(Campaign.subjects))
             .order_by(Campaign.opened_on.desc(), Campaign.slug)
         )
     )
+
+
+def by_ids(ids: Sequence[int]) -> list[Campaign]:
+    """Give campaigns with their subjects in the order of ``ids``."""
+    found = db.session.scalars(
+        select(Campaign).where(Campaign.id.in_(ids)).options(selectinload(Campaign.subjects))
+    )
+    return sorted(found, key=lambda campaign: ids.index(campaign.id))
 
 
 def without_keys() -> list[Campaign]:

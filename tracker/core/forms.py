@@ -205,11 +205,12 @@ def country_choices() -> list[SelectChoice]:
 
 @functools.cache
 def _country_choices(locale: str) -> list[SelectChoice]:
-    ordered = sorted(_country_names(locale).items(), key=lambda item: _sort_key(item[1]))
+    ordered = sorted(_country_names(locale).items(), key=lambda item: sort_key(item[1]))
     return [SelectChoice(code, name) for code, name in ordered]
 
 
-def _sort_key(name: str) -> str:
+def sort_key(name: str) -> str:
+    """Give what names are sorted by: without case and accents."""
     plain = unicodedata.normalize("NFKD", name.casefold())
     return "".join(c for c in plain if not unicodedata.combining(c))
 

@@ -31,6 +31,7 @@ class Entry:
     """One entry of the timeline."""
 
     anchor: str
+    happened_on: dt.date
     when_label: str
     iso: str
     headline: Text
@@ -52,6 +53,7 @@ def entry_of(update: Update, texts: Texts) -> Entry:
     posted = update.campaign.local_date(update.posted_at) if update.posted_at else None
     return Entry(
         anchor=f"u{update.id:x}",
+        happened_on=update.happened_on,
         when_label=when_label(update),
         iso=iso(update),
         headline=headline,
