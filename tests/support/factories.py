@@ -65,7 +65,7 @@ def an_update(campaign: Campaign, **values: Any) -> Update:
     facts: dict[str, Any] = {
         "headline": "Taken at night",
         "text": "Men in two vehicles took him away.",
-        "happened_on": clock.today() - dt.timedelta(days=3),
+        "happened_on": campaign.local_date(clock.now()) - dt.timedelta(days=3),
         "alerts": False,
     }
     update = updates.write(campaign, author_id=None, changes=changes, **{**facts, **values})

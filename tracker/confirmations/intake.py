@@ -12,7 +12,8 @@ from tracker.campaigns import queries as campaigns
 from tracker.campaigns import services as campaign_services
 from tracker.campaigns.models import Campaign
 from tracker.campaigns.translations import texts_of
-from tracker.confirmations import services
+from tracker.confirmations import inbox, services
+from tracker.confirmations.codes import Ticket, new_ticket
 from tracker.confirmations.models import Kind
 from tracker.core import languages, tokens
 from tracker.core.errors import TooMany
@@ -25,21 +26,27 @@ Sealed = TypeVar("Sealed")
 
 
 def take(
-    campaign: Campaign, form: PublicForm, *, template: str, store: Callable[[], None]
+    campaign: Campaign,
+    form: PublicForm,
+    kind: Kind | None,
+    *,
+    template: str,
+    store: Callable[[], Ticket | None],
 ) -> ResponseReturnValue:
-    """Show the form, or store what it holds and lead to the page that says: look in your inbox.
+    """Show the form, or store what it holds and say: look in your inbox.
 
-    Nothing in the answer depends on who owns the address. Too many forms from one network: the
-    form comes back filled in, so that nothing is lost.
+    An address that looks mistyped is asked about first, once, before anything is written.
+    Nothing in the answer depends on who owns the address. It is no redirect: what the code
+    needs must not stand in an address (docs/decisions/0007). Too many forms from one network:
+    the form comes back filled in, so that nothing is lost.
     """
     status, headers = 200, dict[str, str]()
-    if form.validate_on_submit():
+    if form.validate_on_submit() and not form.email.suggestion:
         try:
             limit = current_app.config["TRACKER"].sign_limit
             throttle.hit(limit, purpose="form", who=network())
-            if not form.is_from_robot:
-                store()
-            return redirect(url_for("confirmations.check_inbox", slug=campaign.slug), 303)
+            ticket = _like_a_ticket(kind) if form.is_from_robot else store()
+            return inbox.answer(campaign, kind, address=form.email.data, ticket=ticket)
         except TooMany as refused:
             form.form_errors.append(languages.told(refused))
             status = refused.status
@@ -47,6 +54,11 @@ def take(
     title = texts_of(campaign, languages.current()).text("title", campaign.title)
     page = render_template(template, campaign=campaign, title=title, form=form)
     return page, 422 if form.errors and status == 200 else status, headers
+
+
+def _like_a_ticket(kind: Kind | None) -> Ticket | None:
+    """Give what makes a robot's page look like any other."""
+    return new_ticket() if kind else None
 
 
 def take_support(
@@ -63,6 +75,7 @@ def take_support(
     return take(
         campaign,
         form,
+        kind,
         template=template,
         store=lambda: _store(campaign, form, kind, payload()),
     )
@@ -71,7 +84,9 @@ def take_support(
 def take_wish_for_link(slug: str, form: PublicForm, *, template: str) -> ResponseReturnValue:
     """Take an address to which the link to one's own page is mailed, if there is one."""
     campaign = campaigns.published(slug) or abort(404)
-    return take(campaign, form, template=template, store=lambda: _queue_link(campaign, form))
+    return take(
+        campaign, form, None, template=template, store=lambda: _queue_link(campaign, form)
+    )
 
 
 def confirm(
@@ -80,18 +95,19 @@ def confirm(
     make_form: Callable[..., PublicForm],
     *,
     template: str,
-    done: str,
+    leads_to: Callable[[str], str],
     seal: Callable[[Campaign, services.Opened, Any], Sealed],
     store: Callable[[services.Opened, Sealed, Any], None],
 ) -> ResponseReturnValue:
     """Show what was entered, and make of it what it is meant to be on POST only.
 
-    ``seal`` does the costly work before the transaction, ``store`` writes in it. A link that
-    was used leads to one's own page again, however often and however fast it is pressed.
+    ``seal`` does the costly work before the transaction, ``store`` writes in it. ``leads_to``
+    gives the next page for the token of one's own; a link that was used leads there again,
+    however often and however fast it is pressed.
     """
     pending, secret = services.find(token, kind)
     if pending.confirmed_on is not None:
-        return _to_own_page(services.links_of(pending, secret)[0], done)
+        return _onwards(leads_to, services.links_of(pending, secret)[0])
     opened = services.open_pending(pending, secret)
     campaign = campaigns.by_id(pending.campaign_id)
     campaign_services.check_open(campaign)
@@ -99,7 +115,7 @@ def confirm(
     if form.validate_on_submit():
         sealed = seal(campaign, opened, form)
         _complete(token, kind, lambda found: store(found, sealed, form))
-        return _to_own_page(opened.manage, done)
+        return _onwards(leads_to, opened.manage)
     page = render_template(
         template,
         title=texts_of(campaign, languages.current()).text("title", campaign.title),
@@ -120,11 +136,16 @@ def _complete(token: str, kind: Kind, store: Callable[[services.Opened], None]) 
         services.complete(pending)
 
 
-def _to_own_page(manage: bytes, done: str) -> ResponseReturnValue:
-    return redirect(url_for("pages.my_page", token=tokens.to_text(manage), done=done), 303)
+def to_own_page(done: str) -> Callable[[str], str]:
+    """Give the way to one's own page, which says thanks for what was ``done``."""
+    return lambda token: url_for("pages.my_page", token=token, done=done)
 
 
-def _store(campaign: Campaign, form: PublicForm, kind: Kind, payload: dict[str, Any]) -> None:
+def _onwards(leads_to: Callable[[str], str], manage: bytes) -> ResponseReturnValue:
+    return redirect(leads_to(tokens.to_text(manage)), 303)
+
+
+def _store(campaign: Campaign, form: PublicForm, kind: Kind, payload: dict[str, Any]) -> Ticket:
     prepared = services.prepare(
         kind,
         campaign,
@@ -136,6 +157,7 @@ def _store(campaign: Campaign, form: PublicForm, kind: Kind, payload: dict[str, 
     with writing():
         campaign_services.check_open(campaigns.by_id(campaign_id))
         services.store(prepared)
+    return prepared.ticket
 
 
 def _queue_link(campaign: Campaign, form: PublicForm) -> None:

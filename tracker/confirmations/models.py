@@ -25,6 +25,10 @@ class Pending(Model):
     ``payload`` is locked with a key derived from the token in the mailed link; only the
     token's hash is stored here. The worker adds the tag and the hashes of the two other links
     when it sends the mail. What comes of it keeps this row's random id.
+
+    ``code_locked`` is that token, locked with the key of the page and the code in the mail. A
+    row whose owner left stays as an empty shell until its week is over, so that the page of
+    whoever typed the address cannot tell.
     """
 
     __tablename__ = "pendings"

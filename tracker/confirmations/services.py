@@ -6,9 +6,11 @@ import datetime as dt
 from typing import Any, NamedTuple
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from tracker.campaigns.models import Campaign
+from tracker.confirmations import codes
+from tracker.confirmations.codes import Ticket
 from tracker.confirmations.models import Kind, Pending
 from tracker.core import clock, tokens
 from tracker.core.errors import Refused
@@ -28,10 +30,29 @@ LINK_KIND = "link"
 """Kind of the deliveries that bring the link to one's own page."""
 
 
+FOLDERS = {
+    Kind.SIGNATURE: "signatures",
+    Kind.SUBSCRIPTION: "subscriptions",
+    Kind.ENDORSEMENT: "endorsements",
+}
+"""Where the mails of each kind are written."""
+
+
 class LinkGone(Refused):
     """The link is unknown, used up, refused or too old."""
 
     status = 410
+
+
+class Redeemed(NamedTuple):
+    """What a code stands for: the token of the link, or none where it is wrong.
+
+    After ``left`` more wrong ones only the link leads on.
+    """
+
+    kind: Kind
+    token: str | None
+    left: int
 
 
 class Prepared(NamedTuple):
@@ -39,6 +60,7 @@ class Prepared(NamedTuple):
 
     pending: dict[str, Any]
     letter: mail.SealedLetter
+    ticket: Ticket
 
 
 class Opened(NamedTuple):
@@ -53,12 +75,13 @@ class Opened(NamedTuple):
 def prepare(
     kind: Kind, campaign: Campaign, *, address: str, payload: dict[str, Any], language: str
 ) -> Prepared:
-    """Lock what was typed under a new token and seal address and token to the worker.
+    """Lock what was typed under a new token and seal address, token and code to the worker.
 
     The work is the same for every address, known or not (DESIGN §4.1). Raises
     :class:`~tracker.core.errors.NotReady` where no worker has ever run.
     """
     row, token = random_id(), tokens.new_token()
+    ticket, code = codes.new_ticket(row), codes.new_code()
     locked = envelopes.lock(
         token,
         {**payload, "address": address},
@@ -67,7 +90,13 @@ def prepare(
     )
     letter = mail.seal_letter(
         LETTER_KIND,
-        {"to": address, "token": token.hex(), "pending": row, "campaign": campaign.id},
+        {
+            "to": address,
+            "token": token.hex(),
+            "code": code,
+            "pending": row,
+            "campaign": campaign.id,
+        },
     )
     pending = {
         "id": row,
@@ -76,8 +105,11 @@ def prepare(
         "language": language,
         "token_hash": tokens.digest(token),
         "payload": locked,
+        "code_locked": codes.lock_token(
+            token, page_key=ticket.page_key, code=code, row=(campaign.id, row)
+        ),
     }
-    return Prepared(pending, letter)
+    return Prepared(pending, letter, ticket)
 
 
 def store(prepared: Prepared) -> None:
@@ -139,21 +171,60 @@ def complete(pending: Pending) -> None:
 
 def refuse(pending: Pending) -> None:
     """Somebody says "this was not me": delete what was typed and keep further mail away."""
-    pending.payload = pending.links = None
+    pending.payload = pending.links = pending.code_locked = None
     pending.refused_on = clock.today()
     pending.expires_on = clock.today() + dt.timedelta(days=REFUSED_DAYS)
 
 
+def redeem(ticket: Ticket, code: str) -> Redeemed:
+    """Give what a code stands for, and count it where it is wrong. Raises :class:`LinkGone`.
+
+    It answers the same whatever became of the mail in the week that the row stays: whoever
+    typed somebody else's address into a form must not learn from the code whether its owner
+    confirmed, refused or left.
+    """
+    query = select(Pending).where(Pending.id == ticket.row)
+    pending = db.session.scalar(locked(query))
+    if pending is None or _is_over(pending):
+        raise LinkGone(_l("This link is no longer valid. You can start again on the campaign."))
+    if pending.code_tries >= codes.MOST_TRIES:
+        return Redeemed(pending.kind, None, 0)
+    token = codes.unlock_token(
+        pending.code_locked,
+        page_key=ticket.page_key,
+        code=code,
+        row=(pending.campaign_id, pending.id),
+    )
+    if token is not None:
+        return Redeemed(pending.kind, token, codes.MOST_TRIES - pending.code_tries)
+    tried = pending.code_tries + 1
+    # Said in full, not by the session, which would leave out what is empty already.
+    change: dict[str, Any] = {"code_tries": tried}
+    if tried >= codes.MOST_TRIES:
+        change["code_locked"] = None
+    db.session.execute(update(Pending).where(Pending.id == pending.id).values(**change))
+    return Redeemed(pending.kind, None, codes.MOST_TRIES - tried)
+
+
+def _is_over(pending: Pending) -> bool:
+    """Say whether its week is over; a refused row is kept longer, and must not show it."""
+    return pending.created_on + dt.timedelta(days=LIFETIME_DAYS) < clock.today()
+
+
 def discard(pending: Pending) -> None:
-    """Delete one row of which nothing is left."""
-    db.session.delete(pending)
+    """Leave nothing of one row but an empty shell, which goes when its week is over."""
+    pending.payload = pending.links = pending.code_locked = pending.tag = None
+    pending.manage_hash = pending.unsubscribe_hash = None
+    pending.confirmed_on = pending.refused_on = None
+    pending.token_hash = tokens.digest(tokens.new_token())
+    pending.expires_on = pending.created_on + dt.timedelta(days=LIFETIME_DAYS)
 
 
 def forget(campaign_id: int, tag: bytes) -> None:
-    """Delete whatever one mailbox still has pending on one campaign."""
-    db.session.execute(
-        delete(Pending).where(Pending.campaign_id == campaign_id, Pending.tag == tag)
-    )
+    """Discard whatever one mailbox still has pending on one campaign."""
+    mine = select(Pending).where(Pending.campaign_id == campaign_id, Pending.tag == tag)
+    for pending in db.session.scalars(locked(mine.order_by(Pending.id))):
+        discard(pending)
 
 
 def forget_expired() -> None:

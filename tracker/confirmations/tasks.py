@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from tracker.campaigns.models import Campaign
 from tracker.campaigns.translations import texts_of
-from tracker.confirmations import queries
+from tracker.confirmations import codes, queries
 from tracker.confirmations.models import Kind, Pending
+from tracker.confirmations.services import FOLDERS
 from tracker.core import clock, tokens
 from tracker.extensions import db
 from tracker.mail import queries as mail_queries
@@ -29,12 +30,6 @@ MAX_PER_CAMPAIGN_AND_DAY = 3
 """Single mails one address gets about one campaign in a day."""
 MAX_PER_DAY = 5
 """Single mails one address gets in a day, over all campaigns."""
-
-FOLDERS = {
-    Kind.SIGNATURE: "signatures",
-    Kind.SUBSCRIPTION: "subscriptions",
-    Kind.ENDORSEMENT: "endorsements",
-}
 
 FindExisting = Callable[[int, bytes], int | None]
 """Gives the id of what a mailbox (campaign id, tag) has confirmed before."""
@@ -128,6 +123,8 @@ class Confirmations:
     def _confirmation(self, row: Delivery, content: dict[str, Any]) -> Letter | None:
         pending = db.session.get(Pending, int(content["pending"]))
         token = bytes.fromhex(content["token"])
+        # Six digits or nothing: whatever else stands there must not get into a mail.
+        code = content.get("code") if codes.is_code(content.get("code")) else None
         if pending is None or pending.token_hash != tokens.digest(token):
             return None
         person = self._person(content)
@@ -150,6 +147,7 @@ class Confirmations:
             page=pending.id if known is None else known,
             stop=pending.id,
             token=tokens.to_text(token) if known is None else None,
+            code=code if known is None else None,
         )
 
     def _equip(self, pending: Pending, person: Person, token: bytes) -> None:
@@ -192,6 +190,7 @@ class Confirmations:
         page: int,
         stop: int,
         token: str | None = None,
+        code: str | None = None,
     ) -> Letter:
         manage, _ = _links(person, page)
         _, unsubscribe = _links(person, stop)
@@ -207,6 +206,7 @@ class Confirmations:
                 "title": title.value,
                 "slug": person.campaign.slug,
                 "token": token,
+                "code": code,
                 "manage": tokens.to_text(manage),
             },
         )

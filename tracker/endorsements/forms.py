@@ -8,9 +8,10 @@ from flask_babel import lazy_gettext as _l
 from wtforms import IntegerField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, NumberRange, Optional
+from wtforms.widgets import TextInput
 
+from tracker.confirmations.forms import ProvedAddressField
 from tracker.core.forms import (
-    AddressField,
     Clean,
     CountryField,
     Filled,
@@ -36,6 +37,8 @@ LEVELS: dict[Level, Any] = {
 
 class WholeNumber(IntegerField):
     """A whole number; anything else is told in our words."""
+
+    widget = TextInput()
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Take digits of any script, nothing else."""
@@ -108,7 +111,7 @@ class OfferForm(ParticularsForm):
         ],
         render_kw={"autocomplete": "name", "maxlength": 60},
     )
-    email = AddressField(_l("E-mail address of the organisation"))
+    email = ProvedAddressField(_l("E-mail address of the organisation"))
 
 
 class ConfirmEndorsementForm(ParticularsForm):

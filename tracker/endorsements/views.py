@@ -51,7 +51,7 @@ def confirm(token: str) -> ResponseReturnValue:
         Kind.ENDORSEMENT,
         ConfirmEndorsementForm,
         template="endorsements/confirm.html",
-        done="endorsed",
+        leads_to=intake.to_own_page("endorsed"),
         seal=_seal,
         store=_store,
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from wtforms import RadioField, StringField
+from flask_wtf import FlaskForm
+from wtforms import RadioField, SearchField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Optional
 
+from tracker.campaigns.search import MOST_CHARACTERS
+from tracker.confirmations.forms import ProvedAddressField
 from tracker.core.forms import (
-    AddressField,
     Clean,
     MaxBytes,
     NoLinks,
@@ -58,7 +60,22 @@ class MailsForm(PublicForm):
     )
 
 
+class SearchForm(FlaskForm):
+    """What is looked for among the campaigns. It changes nothing, so it needs no guard."""
+
+    class Meta(FlaskForm.Meta):
+        """Switch the token off: the page can be cached, and its address passed on."""
+
+        csrf = False
+
+    q = SearchField(_l("Search"), render_kw={"maxlength": MOST_CHARACTERS})
+    country = SelectField(_l("Country"), validate_choice=False)
+    kind = SelectField(_l("What it is about"), validate_choice=False)
+    status = SelectField(_l("Status"), validate_choice=False)
+    standing = SelectField(_l("How it stands"), validate_choice=False)
+
+
 class LinkForm(PublicForm):
     """An address to which the link to one's own page is mailed."""
 
-    email = AddressField(_l("E-mail address"))
+    email = ProvedAddressField(_l("E-mail address"))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flask_babel import lazy_gettext as _l
+
 from tracker.campaigns import queries as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.confirmations import queries as pendings
 from tracker.confirmations import services as confirmations
+from tracker.core import tokens
 from tracker.endorsements import queries as endorsements
 from tracker.endorsements import services as endorsing
 from tracker.endorsements.models import Endorsement
@@ -63,6 +66,17 @@ def find(token: bytes, *, lock: bool = False) -> Own | None:
         subscriptions.by_tag(campaign_id, tag, lock=lock),
         endorsements.by_tag(campaign_id, tag),
     )
+
+
+def behind(text: str, *, lock: bool = False) -> Own:
+    """Give what belongs to a link as it stands in the address. Raises ``LinkGone``."""
+    token = tokens.from_text(text)
+    found = find(token, lock=lock) if token else None
+    if found is None:
+        raise confirmations.LinkGone(
+            _l("There is nothing under this link any more: it was deleted, or never confirmed.")
+        )
+    return found
 
 
 def withdraw(own: Own) -> bool:

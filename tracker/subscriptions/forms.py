@@ -7,7 +7,8 @@ from wtforms import RadioField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from tracker.core.forms import AddressField, PublicForm
+from tracker.confirmations.forms import ProvedAddressField
+from tracker.core.forms import PublicForm
 from tracker.subscriptions.models import Scope
 
 SCOPES = [
@@ -19,7 +20,7 @@ SCOPES = [
 class SubscribeForm(PublicForm):
     """An address and what one wants to hear."""
 
-    email = AddressField(_l("E-mail address"))
+    email = ProvedAddressField(_l("E-mail address"))
     scope = RadioField(
         _l("What shall we write about?"),
         choices=SCOPES,

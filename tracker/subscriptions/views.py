@@ -43,7 +43,7 @@ def confirm(token: str) -> ResponseReturnValue:
         Kind.SUBSCRIPTION,
         ConfirmSubscriptionForm,
         template="subscriptions/confirm.html",
-        done="subscribed",
+        leads_to=intake.to_own_page("subscribed"),
         seal=lambda campaign, opened, _: services.seal_contact(campaign, opened),
         store=lambda opened, contact, form: services.subscribe(
             opened, contact, scope=Scope(form.scope.data)
