@@ -45,7 +45,21 @@ MAX_GOAL = 10_000_000
 MAX_DEMANDS = 12
 
 
-_RESERVED = frozenset({"new"})
+# fmt: off
+RESERVED = frozenset({
+    "about", "account", "accounts", "admin", "api", "archive", "atom", "campaign",
+    "campaigns", "confirm", "contact", "count", "dashboard", "embed", "embeds", "events",
+    "feed", "feeds", "healthz", "help", "home", "imprint", "invite", "json", "log", "login",
+    "mail", "media", "my", "new", "news", "oembed", "organise", "organisers", "pictures",
+    "portraits", "press", "privacy", "qr", "register", "robots", "rss", "search",
+    "settings", "share", "sheet", "sign", "sign-in", "sitemap", "static", "status",
+    "subscribe", "translations", "unsubscribe", "well-known", "www",
+})
+"""Slugs that could stand in the way of the site's own addresses: ``/<slug>`` is a short one."""
+# fmt: on
+
+MIN_SLUG = 3
+"""Shorter ones are kept for languages."""
 
 
 class SubjectRow(NamedTuple):
@@ -210,8 +224,13 @@ class CampaignForm(BaseForm):
         """Take only what stands well in an address."""
         if field.data and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", field.data):
             raise ValidationError(_l("Use small letters a–z, digits and single hyphens only."))
-        if field.data in _RESERVED:
+        if field.data and is_reserved(field.data):
             raise ValidationError(_l("This address is taken by the site itself."))
+
+
+def is_reserved(slug: str) -> bool:
+    """Say whether a slug belongs to the site itself."""
+    return slug in RESERVED or len(slug) < MIN_SLUG
 
 
 def campaign_form(*, subjects: int, targets: int) -> type[CampaignForm]:
