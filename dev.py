@@ -29,6 +29,7 @@ BIN = VENV / "bin"
 PYTHON = BIN / "python"
 STAMP = VENV / "installed-requirements"
 DEMO, DEV = ROOT / "requirements.txt", ROOT / "requirements-dev.txt"
+TOOLS = ROOT / "tests" / "tools"
 
 # The slow ones first: two run at a time.
 CHECKS = {
@@ -78,6 +79,7 @@ def tracker(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """Run all tests, or what pytest's arguments select."""
     prepare(DEV)
+    prepare_page_tools()
     missing = run(["tests.support.requirements"])
     return missing or run(["pytest", "-n", "2", *arguments])
 
@@ -117,7 +119,7 @@ def translate(_arguments: list[str]) -> int:
 
 def clean(_arguments: list[str]) -> int:
     """Remove the environment and all caches; the data in ./var stays."""
-    for name in (VENV.name, *CACHES):
+    for name in (VENV.name, *CACHES, "tests/tools/node_modules"):
         shutil.rmtree(ROOT / name, ignore_errors=True)
     for folder in list(ROOT.rglob("__pycache__")):
         shutil.rmtree(folder, ignore_errors=True)
@@ -163,6 +165,23 @@ def prepare(requirements: Path) -> None:
     _install(requirements)
     STAMP.write_text(_stamp(requirements), "utf-8")
     print(f"Environment ready after {time.monotonic() - started:.0f} s.", flush=True)
+
+
+def prepare_page_tools() -> None:
+    """Make ``tests/tools`` hold what its lock file pins, where Node, npm and Java are there.
+
+    Where something is missing or npm fails, the tests that need it are skipped with a reason.
+    """
+    lock_file, installed = TOOLS / "package-lock.json", TOOLS / "node_modules" / "installed"
+    digest = hashlib.sha256(lock_file.read_bytes()).hexdigest()
+    if installed.is_file() and installed.read_text("utf-8") == digest:
+        return
+    if not all(map(shutil.which, ("node", "npm", "java"))):
+        return
+    print("Installing the page tools (npm), once: about 20 seconds.", flush=True)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    if subprocess.run(command, check=False, cwd=TOOLS).returncode == 0:
+        installed.write_text(digest, "utf-8")
 
 
 def _stamp(requirements: Path) -> str:

@@ -25,6 +25,10 @@ from tracker.campaigns.status import Certainty, Status
 from tracker.campaigns.translations import translate
 from tracker.core.throttle import throttle
 from tracker.database import write_mode
+from tracker.demo import folder as folders
+from tracker.demo.folder import Demo
+from tracker.demo.loader import load as load_demo
+from tracker.demo.supporters import Size
 from tracker.extensions import db, writing
 from tracker.settings import load
 from tracker.worker import Worker
@@ -130,6 +134,27 @@ def _wait_for_keys(campaign_id: int) -> None:
         db.session.rollback()
         sleep(0.05)
     raise AssertionError("the worker made no keys")
+
+
+@pytest.fixture(scope="session")
+def demo_site(tmp_path_factory: pytest.TempPathFactory, sink_server: Sink) -> Iterator[Site]:
+    """The real campaigns with few generated supporters, to be read only."""
+    requirements.need("browser")
+    demo = Demo(tmp_path_factory.mktemp("demo"), secret="0123456789abcdef" * 3, password="")
+    port = free_port()
+    demo.ports = {"site": port, "mailbox": 1, "smtp": sink_server.port}
+    folders.claim(demo.folder)
+    app = create_app(load({**demo.environment(), "TRACKER_DEMO": "no"}))
+    load_demo(app, password=factories.PASSWORD, size=Size.SMALL)
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield Site(f"http://127.0.0.1:{port}", app, sink_server)
+    server.shutdown()
+    thread.join(PATIENCE)
+    server.server_close()
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import select
 
 from tests.browser.conftest import Site
 from tests.support import factories
+from tests.support.sink import Mail
 from tracker.campaigns.models import Campaign
 from tracker.extensions import db
 from tracker.signatures import queries
@@ -24,6 +26,18 @@ def fill_and_sign(page: Page, address: str) -> None:
     page.click("form.slip button[type=submit]")
 
 
+def answer_yes(page: Page) -> None:
+    for question in ("alerts", "shows_name", "hands_over"):
+        page.check(f"input[name={question}][value=yes]")
+    page.click("form.slip button[type=submit]")
+
+
+def code_in(mail: Mail) -> str:
+    found = re.search(r"^(\d{6})\s*$", mail.text, re.M)
+    assert found, mail.text
+    return found[1]
+
+
 @pytest.mark.parametrize("script", [True, False])
 @pytest.mark.parametrize("lang", ["en", "ar"])
 def test_sign_confirm_and_withdraw(
@@ -33,13 +47,13 @@ def test_sign_confirm_and_withdraw(
     page.goto(f"{site.url}/{lang}/")
     page.click("h3 a")
     fill_and_sign(page, "sara@example.org")
-    assert page.url.endswith("/check-inbox")
+    assert "sara@example.org" in page.inner_text("main")
     mail = site.mail_to("sara@example.org")
     page.goto(site.link(mail, "/confirm/"))
-    for question in ("alerts", "shows_name", "hands_over"):
-        page.check(f"input[name={question}][value=yes]")
-    page.click("form.slip button[type=submit]")
-    assert "/my/" in page.url
+    answer_yes(page)
+    assert page.url.endswith("/next")
+    assert page.locator("main a[href*='/endorse']").count() >= 1
+    page.click("main p.aside a[href*='/my/']")
     public = open_page(script=script)
     public.goto(f"{site.url}/{lang}/campaigns/amar-fayaz?fresh")
     assert "Sara Example" in public.inner_text("main")
@@ -76,8 +90,45 @@ def test_signing_works_with_the_keyboard_alone(site: Site, open_page: Opener) ->
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/check-inbox")
-    assert site.mail_to("keys@example.org")
+    page.wait_for_selector("#code")
+    mail = site.mail_to("keys@example.org")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "code":
+            break
+    page.keyboard.type(code_in(mail))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/confirm/signature/**")
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize(("lang", "digits"), [("en", "0123456789"), ("ur", "۰۱۲۳۴۵۶۷۸۹")])
+def test_a_slip_is_put_right_and_the_code_leads_on(
+    site: Site, open_page: Opener, lang: str, digits: str, script: bool
+) -> None:
+    page = open_page(width=360, script=script)
+    page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz")
+    fill_and_sign(page, "sara@gmial.com")
+    assert page.input_value("#name") == "Sara Example"
+    page.click("button[value=suggested]")
+    assert "sara@gmail.com" in page.inner_text("main")
+    code = code_in(site.mail_to("sara@gmail.com"))
+    page.fill("#code", f"{int(code) ^ 1:06}")
+    page.click("form.slip button[type=submit]")
+    assert page.locator("#code-error").count() == 1
+    page.fill("#code", code.translate(str.maketrans("0123456789", digits)))
+    page.click("form.slip button[type=submit]")
+    answer_yes(page)
+    assert page.url.endswith("/next")
+
+
+def test_the_letter_can_be_read_and_copied_without_script(
+    site: Site, open_page: Opener
+) -> None:
+    page = open_page(script=False)
+    page.goto(f"{site.url}/en/campaigns/amar-fayaz/act")
+    assert "Dear Sir or Madam" in page.inner_text("#letter")
+    assert not page.is_visible("[data-copy='#letter']"), "no button that does nothing"
 
 
 def test_public_pages_ask_no_other_origin_and_set_no_cookie(

@@ -28,7 +28,7 @@ def unavailable() -> str | None:
 
 def description() -> str:
     """Say which browser will be used."""
-    return f"Chromium {_try_once()[0]} ({_executable()})"
+    return f"Chromium {_try_once()[0]} ({executable()})"
 
 
 @contextmanager
@@ -40,25 +40,26 @@ def browser() -> Iterator[Browser]:
     # Chromium refuses its sandbox to root; everybody else keeps it.
     flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=_executable(), args=list(flags))
+        chromium = playwright.chromium.launch(executable_path=executable(), args=list(flags))
         try:
             yield chromium
         finally:
             chromium.close()
 
 
-def _executable() -> str | None:
+def executable() -> str | None:
+    """Give the path of the first browser that is installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @cache
 def _try_once() -> tuple[str | None, str | None]:
     """Give the version that started, or why none did; a file being there proves nothing."""
-    if _executable() is None:
+    if executable() is None:
         return None, f"none of {', '.join(NAMES)} is installed"
     try:
         with browser() as chromium:
             return chromium.version, None
     except Exception as problem:  # noqa: BLE001 - a missing libatomic1 kills Playwright in its own ways
         first = str(problem).strip().partition("\n")[0]
-        return None, f"{_executable()} or Playwright's driver (needs libatomic1) fails: {first}"
+        return None, f"{executable()} or Playwright's driver (needs libatomic1) fails: {first}"

@@ -1,6 +1,6 @@
-"""What the machine offers the tests: PostgreSQL and a browser, used where they start.
+"""What the machine offers the tests, used where it starts: PostgreSQL, a browser, page tools.
 
-``REQUIRE=postgres,browser`` in the environment turns each skip into a failure.
+``REQUIRE=postgres,browser,pagetools`` in the environment turns each skip into a failure.
 ``python -m tests.support.requirements`` prints what will be used or skipped, and why.
 """
 
@@ -12,9 +12,13 @@ from types import ModuleType
 
 import pytest
 
-from tests.support import browser, postgres
+from tests.support import browser, pagetools, postgres
 
-OFFERS: dict[str, ModuleType] = {"postgres": postgres, "browser": browser}
+OFFERS: dict[str, ModuleType] = {
+    "postgres": postgres,
+    "browser": browser,
+    "pagetools": pagetools,
+}
 
 
 def required() -> set[str]:
