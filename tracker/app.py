@@ -10,6 +10,7 @@ from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tracker import paths
+from tracker.campaigns import index
 from tracker.confirmations import views as confirmations
 from tracker.core import guard, http, languages, logs, templating
 from tracker.dashboard import register as dashboard
@@ -18,6 +19,16 @@ from tracker.endorsements import views as endorsements
 from tracker.extensions import babel, db, migrate
 from tracker.mail.connection import mail
 from tracker.organisers import views as organisers
+from tracker.pages import (
+    acting,
+    archive,
+    embeds,
+    feeds,
+    pictures,
+    sharing,
+    sheets,
+    showcase,
+)
 from tracker.pages import views as pages
 from tracker.settings import Settings, load
 from tracker.signatures import views as signatures
@@ -25,6 +36,14 @@ from tracker.subscriptions import views as subscriptions
 
 FEATURES = (
     pages,
+    archive,
+    acting,
+    sharing,
+    sheets,
+    embeds,
+    feeds,
+    pictures,
+    showcase,
     confirmations,
     signatures,
     subscriptions,
@@ -94,6 +113,7 @@ def _bind(app: Flask) -> None:
     babel.init_app(app, locale_selector=languages.locale)
     mail.init_app(app)
     languages.init_app(app)
+    index.init_app(app)
     templating.init_app(app)
     guard.init_app(app)
     _compress(app)

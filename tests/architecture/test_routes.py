@@ -18,9 +18,10 @@ from tests.conftest import Person, confirm, path_in, sign
 from tests.support import factories
 from tests.support.sink import Sink
 from tracker.alerts import services as alerting
+from tracker.campaigns import partners, portraits
 from tracker.campaigns.models import Campaign
 from tracker.campaigns.status import Status
-from tracker.core import clock, guard, tokens
+from tracker.core import clock, guard, images, tokens
 from tracker.endorsements.models import Endorsement, EndorsementState
 from tracker.extensions import SAFE_METHODS, db, writing
 from tracker.organisers.models import SignIn
@@ -29,7 +30,9 @@ from tracker.updates import services as updates
 from tracker.updates.models import Update, UpdateState
 
 PUBLIC = {
+    "confirmations.check_inbox",
     "confirmations.refuse",
+    "embeds.sign",
     "endorsements.confirm",
     "endorsements.offer",
     "pages.change_mails",
@@ -79,7 +82,19 @@ def test_every_address_begins_with_the_language(app: Flask) -> None:
     without = {
         rule.endpoint for rule in app.url_map.iter_rules() if "lang" not in rule.arguments
     }
-    assert without == {"static", "pages.root", "pages.healthz"}
+    assert without == {
+        "embeds.oembed",
+        "embeds.script",
+        "feeds.count",
+        "pages.healthz",
+        "pages.robots",
+        "pages.root",
+        "pictures.portrait",
+        "sharing.qr_png",
+        "sharing.qr_svg",
+        "sharing.short",
+        "static",
+    }
 
 
 # --- a world in which every page has something to show ----------------------------------------
@@ -139,6 +154,10 @@ def world(
         )
         db.session.add(endorsement)
         db.session.flush()
+        partner = partners.register(found, slug="dockers", name="Dockers")
+        face = images.Made("avif", 360, 450, b"a picture")
+        portraits.replace(found.subjects[0], [face], credit="")
+        [portrait] = portraits.of([found.subjects[0].id]).values()
         signature = db.session.scalars(select(Signature.id)).one()
         return {
             "lang": ["en", "ar"],
@@ -151,6 +170,10 @@ def world(
             "signature_id": [signature],
             "state": ["approved", "declined"],
             "language": ["es"],
+            "partner_id": [partner.id],
+            "portrait_id": [portrait.id, 1],
+            "width": [360, 9],
+            "form": ["avif"],
             "filename": ["site.css"],
         }
 
@@ -255,7 +278,8 @@ def test_an_empty_form_changes_nothing_where_a_form_is_asked_for(
     app: Flask, world: dict[str, list[Any]], client: FlaskClient
 ) -> None:
     asking = {"signatures.sign", "signatures.confirm", "subscriptions.subscribe"}
-    asking |= {"endorsements.offer", "pages.change_shown", "pages.request_link"}
+    asking |= {"embeds.sign", "endorsements.offer", "pages.change_shown", "pages.request_link"}
+    asking |= {"confirmations.check_inbox"}
     before = everything(app)
     for rule in changing(app):
         if rule.endpoint in asking | MAIL:

@@ -79,7 +79,8 @@ def test_the_wheel_carries_templates_migrations_and_translations_inside_the_pack
         "tracker",
         "solidarity_tracker-0.1.0.dist-info",
     }
-    for pattern in ("templates/**/*.*", "migrations/**/*.*", "tracker/translations/**/*.mo"):
+    patterns = ("templates/**/*.*", "migrations/**/*.*", "tracker/translations/**/*.mo")
+    for pattern in (*patterns, "tracker/fonts/*"):
         carried = {_place_in_wheel(path) for path in ROOT.glob(pattern) if _is_source(path)}
         assert carried, f"nothing matches {pattern}"
         assert carried <= names

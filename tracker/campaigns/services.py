@@ -160,10 +160,19 @@ def verify(subject: Subject) -> None:
 
 
 def shown_goal(goal: int, count: int, *, is_open: bool) -> int:
-    """Give the goal to show: the next sensible number once it is nearly reached."""
-    if not is_open or count < goal:
+    """Give the goal to show: the next sensible number once it is as good as reached.
+
+    "As good as" is 99 of 100: from there on a bar looks full and a share rounds to 100 %,
+    and nothing is done as long as the case is open.
+    """
+    if not is_open or not _is_reached(goal, count):
         return goal
-    return next((step for step in GOALS if step > count), -(-(count + 1) // 500000) * 500000)
+    steps: list[int] = [*GOALS, *range(1_000_000, 2 * count + 1_000_001, 500_000)]
+    return next(step for step in steps if not _is_reached(step, count))
+
+
+def _is_reached(goal: int, count: int) -> bool:
+    return count * 100 >= goal * 99
 
 
 def slug_of(title: str) -> str:

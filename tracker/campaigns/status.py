@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 
 from tracker.core.errors import Refused
@@ -121,6 +122,23 @@ OVER = frozenset(
     }
 )
 """Statuses at which the days stop being counted. A death does not stop them."""
+
+VERIFIED_FOR = 14
+"""Days for which a verification holds while somebody's case is open."""
+
+
+def days_unverified(
+    status: Status | None, verified_on: dt.date | None, *, today: dt.date
+) -> int | None:
+    """Give the days since the last verification once they are too many, else ``None``.
+
+    What is over, and a death, needs no further look; ``today`` is the date where it happens.
+    """
+    if status is None or verified_on is None or status in OVER or status is Status.KILLED:
+        return None
+    days = (today - verified_on).days
+    return days if days > VERIFIED_FOR else None
+
 
 # Somebody released can be taken again, but cannot be moved or tried in freedom's place.
 _FROM_RELEASED = frozenset(

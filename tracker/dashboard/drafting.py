@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy.exc import IntegrityError
 
 from tracker.campaigns import queries, services
-from tracker.campaigns.forms import CampaignForm, campaign_form
+from tracker.campaigns.forms import CampaignForm, campaign_form, is_reserved
 from tracker.campaigns.models import Campaign
 from tracker.core import guard, languages
 from tracker.core.errors import Refused
@@ -107,7 +107,7 @@ def _save(campaign: Campaign | None, form: CampaignForm) -> str | None:
     values = form.values
     if form.slug:
         values["slug"] = form.slug.data or services.slug_of(form.title.data).rstrip("-")
-        if not values["slug"]:
+        if not values["slug"] or is_reserved(values["slug"]):
             message = _("No address can be made from this title. Enter one.")
             form.slug.errors = [message]
             return None

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from flask_babel import format_date, ngettext
 from flask_babel import gettext as _
 
+from tracker.campaigns import portraits, words
 from tracker.campaigns import queries as campaigns
-from tracker.campaigns import words
-from tracker.campaigns.models import Campaign, State, Subject
+from tracker.campaigns.models import WINS, Campaign, Portrait, State, Subject
+from tracker.campaigns.portraits import PortraitShown
 from tracker.campaigns.services import shown_goal
-from tracker.campaigns.status import FREE, Kind, tone
+from tracker.campaigns.status import FREE, Kind, days_unverified, tone
 from tracker.campaigns.translations import Text, Texts, texts_of, texts_of_all
-from tracker.core import languages
+from tracker.core import clock, languages
 from tracker.core.templating import country, number
 from tracker.endorsements import queries as endorsements
 from tracker.endorsements.forms import LEVELS
 from tracker.endorsements.models import Level
+from tracker.pages import pictures, plates
 from tracker.signatures import queries as signatures
 from tracker.signatures.models import Review
 from tracker.updates import queries as updates
@@ -27,6 +30,8 @@ from tracker.updates.entries import Entry, entry_of
 
 RECENT_SIGNERS = 24
 SHOWN_COMMENTS = 12
+MOST_PAST = 6
+"""Campaigns on the first page that are won, and that are closed; others are in the archive."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +45,22 @@ class Stamp:
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectShown:
-    """One of those concerned."""
+    """One of those concerned.
 
+    ``plate`` stands in where there is no ``portrait`` of somebody who has a face, and among
+    several for all. ``unverified`` counts the days since a verification that is too old.
+    """
+
+    anchor: str
     name: Text
     about: Text
     stamp: Stamp
+    portrait: PortraitShown | None
+    plate: list[plates.Line]
+    has_face: bool
     since_label: str
     verified_label: str | None
+    unverified: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +94,7 @@ class CampaignShown(Card):
     demands: list[Text]
     subjects: list[SubjectShown]
     countries: int
+    by_country: dict[str, int]
     members_total: int
     targets: list[dict[str, Any]]
     endorsements: list[dict[str, Any]]
@@ -87,31 +102,44 @@ class CampaignShown(Card):
     comments: list[dict[str, str]]
     timeline: list[Entry]
     fallback_note: str | None
+    stale_note: str | None
 
 
 def cards() -> dict[str, list[Card]]:
     """Give the list: open ones first, then won and closed; outcomes are never hidden."""
-    listed = campaigns.listed()
-    texts = texts_of_all(listed, languages.current())
-    counts = signatures.by_country([campaign.id for campaign in listed])
-    begun = campaigns.begun(listed)
+    listed = campaigns.listed(most_past=MOST_PAST)
     grouped: dict[str, list[Card]] = {
         "open_campaigns": [],
         "won_campaigns": [],
         "closed_campaigns": [],
     }
-    for campaign in listed:
-        count = sum(counts[campaign.id].values())
-        shared = _shared(campaign, texts[campaign.id], count, begun.get(campaign.id))
-        grouped[_group(campaign)].append(Card(**shared))
+    counts = signatures.by_country([campaign.id for campaign in listed])
+    for campaign, card in zip(listed, cards_of(listed, counts), strict=True):
+        grouped[_group(campaign)].append(card)
     return grouped
+
+
+def cards_of(listed: list[Campaign], counts: dict[int, dict[str, int]]) -> list[Card]:
+    """Give campaigns as they stand in a list; ``counts`` by campaign and country."""
+    texts = texts_of_all(listed, languages.current())
+    begun = campaigns.begun(listed)
+    return [
+        Card(**_shared(one, texts[one.id], sum(counts[one.id].values()), begun.get(one.id)))
+        for one in listed
+    ]
 
 
 def _group(campaign: Campaign) -> str:
     if campaign.state is State.LIVE:
         return "open_campaigns"
-    is_won = campaign.outcome is not None and campaign.outcome.value in {"won", "partly-won"}
-    return "won_campaigns" if is_won else "closed_campaigns"
+    return "won_campaigns" if campaign.outcome in WINS else "closed_campaigns"
+
+
+def card_of(campaign: Campaign) -> Card:
+    """Give one campaign as it stands in the list, for frames on other sites."""
+    count = signatures.count_confirmed(campaign.id)
+    begun = campaigns.first_change(campaign.subjects)
+    return Card(**_shared(campaign, texts_of(campaign, languages.current()), count, begun))
 
 
 def campaign_shown(campaign: Campaign) -> CampaignShown:
@@ -122,6 +150,8 @@ def campaign_shown(campaign: Campaign) -> CampaignShown:
     backing = endorsements.approved(campaign.id)
     is_open = campaign.state is State.LIVE
     timeline = [entry_of(update, texts) for update in updates.published(campaign.id)]
+    faces = portraits.of(subject.id for subject in campaign.subjects)
+    subjects = [_subject(one, texts, faces.get(one.id)) for one in campaign.subjects]
     return CampaignShown(
         **_shared(campaign, texts, sum(counts.values()), begun),
         kind_label=str(words.KIND[campaign.kind]),
@@ -131,8 +161,9 @@ def campaign_shown(campaign: Campaign) -> CampaignShown:
         appeal=texts.text("appeal", campaign.appeal).html(),
         letter=texts.text("letter", campaign.letter).html(),
         demands=texts.lines("demands", campaign.demands),
-        subjects=[_subject(subject, texts) for subject in campaign.subjects],
+        subjects=subjects,
         countries=len(counts),
+        by_country=counts,
         members_total=sum(one.members or 0 for one in backing),
         targets=_targets(campaign, texts),
         endorsements=_by_level(backing),
@@ -140,6 +171,7 @@ def campaign_shown(campaign: Campaign) -> CampaignShown:
         comments=_comments(campaign),
         timeline=timeline,
         fallback_note=_fallback_note(campaign, texts),
+        stale_note=_stale_note(subjects) if is_open else None,
     )
 
 
@@ -205,16 +237,50 @@ def _days_label(campaign: Campaign, days: int) -> str:
     return str(ngettext("day since it began", "days since it began", days))
 
 
-def _subject(subject: Subject, texts: Texts) -> SubjectShown:
+def _subject(subject: Subject, texts: Texts, face: Portrait | None) -> SubjectShown:
+    campaign = subject.campaign
     since = format_date(subject.since, "long") if subject.since else None
     verified = format_date(subject.verified_on, "long") if subject.verified_on else None
+    name = texts.text(f"subject.{subject.id}.name", subject.name)
     return SubjectShown(
-        name=texts.text(f"subject.{subject.id}.name", subject.name),
+        anchor=f"person-{subject.position + 1}",
+        name=name,
         about=texts.text(f"subject.{subject.id}.about", subject.about),
         stamp=_stamp(subject),
+        portrait=pictures.shown(face, name=str(name)) if face else None,
+        plate=plates.plate(str(name)),
+        has_face=campaign.kind in {Kind.PERSON, Kind.JUSTICE},
         since_label=_("since %(date)s", date=since) if since else "",
         verified_label=_("last verified %(date)s", date=verified) if verified else None,
+        unverified=days_unverified(
+            subject.status, subject.verified_on, today=campaign.local_date(clock.now())
+        ),
     )
+
+
+def _stale_note(subjects: list[SubjectShown]) -> str | None:
+    """Give a warning where nobody has looked for too long, once for all those concerned."""
+    found = [subject.unverified for subject in subjects if subject.unverified is not None]
+    if not found:
+        return None
+    if len(subjects) == 1:
+        note = ngettext(
+            "Last verified %(number)s day ago. What is said here may be out of date.",
+            "Last verified %(number)s days ago. What is said here may be out of date.",
+            found[0],
+            number=number(found[0]),
+        )
+    else:
+        note = ngettext(
+            "For %(some)s of %(all)s the last verification is more than two weeks old. "
+            "What is said here may be out of date.",
+            "For %(some)s of %(all)s the last verification is more than two weeks old. "
+            "What is said here may be out of date.",
+            len(subjects),
+            some=number(len(found)),
+            all=number(len(subjects)),
+        )
+    return str(note)
 
 
 def _targets(campaign: Campaign, texts: Texts) -> list[dict[str, Any]]:
@@ -224,6 +290,7 @@ def _targets(campaign: Campaign, texts: Texts) -> list[dict[str, Any]]:
             "name": target.name,
             "country_name": country(target.country),
             "email": target.email,
+            "mailto": f"mailto:{quote(target.email, safe='@')}" if target.email else None,
             "post_address": target.post_address,
         }
         for target in campaign.targets

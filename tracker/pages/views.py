@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from tracker.campaigns import queries as campaigns
 from tracker.campaigns.models import State
 from tracker.campaigns.translations import texts_of
 from tracker.confirmations import intake
-from tracker.confirmations import services as confirmations
-from tracker.core import guard, http, languages, tokens
+from tracker.core import guard, http, languages
 from tracker.extensions import writing
 from tracker.pages import own as owned
+from tracker.pages import sharing
+from tracker.pages.charts import charts_of
 from tracker.pages.forms import LinkForm, MailsForm, ShownForm
 from tracker.pages.showing import campaign_shown, cards
 from tracker.signatures import services as signatures
@@ -48,10 +48,14 @@ def campaign(slug: str) -> ResponseReturnValue:
         return render_template("pages/paused.html"), 503
     if found is None or not found.is_public:
         abort(404)
+    shown = campaign_shown(found)
     return render_template(
         "pages/campaign.html",
-        c=campaign_shown(found),
-        form=SignForm(formdata=None),
+        c=shown,
+        charts=charts_of(found, shown),
+        share=sharing.links_of(found, str(shown.title)),
+        preview=sharing.preview_of(shown, is_open=shown.is_open),
+        form=SignForm(formdata=None, partner=request.args.get("partner", "")),
     )
 
 
@@ -60,6 +64,15 @@ def campaign(slug: str) -> ResponseReturnValue:
 def privacy() -> ResponseReturnValue:
     """Say what is kept, for how long, and what is not protected."""
     return render_template("pages/privacy.html")
+
+
+@bp.get("/robots.txt")
+@http.cacheable(24 * 3600)
+def robots() -> ResponseReturnValue:
+    """Ask search engines to leave alone what is for one person, or for organisers."""
+    closed = ("confirm", "my", "unsubscribe", "organise", "organisers", "embed")
+    rules = "".join(f"Disallow: /*/{name}/\n" for name in closed)
+    return Response(f"User-agent: *\n{rules}", mimetype="text/plain")
 
 
 @bp.get("/healthz")
@@ -72,20 +85,10 @@ def healthz() -> ResponseReturnValue:
 # --- one's own page ------------------------------------------------------------------------
 
 
-def _find(token: str, *, lock: bool = False) -> owned.Own:
-    secret = tokens.from_text(token)
-    found = owned.find(secret, lock=lock) if secret else None
-    if found is None:
-        raise confirmations.LinkGone(
-            _("There is nothing under this link any more: it was deleted, or never confirmed.")
-        )
-    return found
-
-
 @bp.get("/<lang:lang>/my/<token>")
 def my_page(token: str) -> ResponseReturnValue:
     """Show what is kept under the link, and what can be changed."""
-    found = _find(token)
+    found = owned.behind(token)
     return _my_page(found, token), 200
 
 
@@ -135,9 +138,9 @@ def change_shown(token: str) -> ResponseReturnValue:
     """Change what is shown and handed over."""
     form = ShownForm()
     if not form.validate_on_submit():
-        return _my_page(_find(token), token, shown=form), 422
+        return _my_page(owned.behind(token), token, shown=form), 422
     with writing():
-        signature = _find(token, lock=True).signature or abort(410)
+        signature = owned.behind(token, lock=True).signature or abort(410)
         if form.shows_name.is_yes:
             signatures.show_name(signature, str(form.name.data))
         else:
@@ -152,9 +155,9 @@ def change_mails(token: str) -> ResponseReturnValue:
     """Change what is written about, and in which language."""
     form = MailsForm()
     if not form.validate_on_submit():
-        return _my_page(_find(token), token, mails=form), 422
+        return _my_page(owned.behind(token), token, mails=form), 422
     with writing():
-        subscription = _find(token, lock=True).subscription or abort(410)
+        subscription = owned.behind(token, lock=True).subscription or abort(410)
         subscriptions.change(
             subscription, scope=Scope(form.scope.data), language=str(form.language.data)
         )
@@ -166,7 +169,7 @@ def change_mails(token: str) -> ResponseReturnValue:
 def stop_mails(token: str) -> ResponseReturnValue:
     """End the mails; the signature stays."""
     with writing():
-        is_left = owned.stop_mails(_find(token, lock=True))
+        is_left = owned.stop_mails(owned.behind(token, lock=True))
     return _back(token, "stopped") if is_left else redirect(url_for(".gone"), 303)
 
 
@@ -175,7 +178,7 @@ def stop_mails(token: str) -> ResponseReturnValue:
 def withdraw(token: str) -> ResponseReturnValue:
     """Take the signature back."""
     with writing():
-        is_left = owned.withdraw(_find(token, lock=True))
+        is_left = owned.withdraw(owned.behind(token, lock=True))
     return _back(token, "withdrawn") if is_left else redirect(url_for(".gone"), 303)
 
 
@@ -184,7 +187,7 @@ def withdraw(token: str) -> ResponseReturnValue:
 def delete_everything(token: str) -> ResponseReturnValue:
     """Delete everything this mailbox has under the campaign."""
     with writing():
-        owned.delete_everything(_find(token, lock=True))
+        owned.delete_everything(owned.behind(token, lock=True))
     return redirect(url_for(".gone"), 303)
 
 
