@@ -108,7 +108,7 @@ def test_a_campaign_is_found_from_the_first_page(
     page.keyboard.press("Enter")
     page.wait_for_url("**/en/campaigns/?q=AMAR+jamsh")
     assert page.get_by_role("heading", name="1 campaign", exact=True).is_visible()
-    page.locator("details summary", has_text="Only some of them").click()
+    page.locator("details summary", has_text="Filter").click()
     page.get_by_label("How it stands").select_option(label="Won or closed")
     page.locator("form.search button").click()
     assert page.get_by_role("heading", name="Nothing found").is_visible()

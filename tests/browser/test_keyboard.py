@@ -41,7 +41,8 @@ def test_signing_confirming_and_withdrawing_need_no_mouse(
     tab_to(page, "#email")
     page.keyboard.type("keys@example.org")
     tab_to(page, "#country")
-    page.keyboard.type("ألمانيا" if lang == "ar" else "Germany")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
     tab_to(page, "form.slip button[type=submit]")
     with page.expect_navigation():
         page.keyboard.press("Enter")

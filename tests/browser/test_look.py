@@ -179,7 +179,7 @@ def test_the_sign_form_is_one_gesture_away_wherever_one_reads(
 ) -> None:
     page = open_page(width=360, script=False)
     page.emulate_media(reduced_motion="reduce")
-    for place in ("#demands", "#appeal", "#timeline", "#targets"):
+    for place in ("", "#demands", "#appeal", "#timeline", "#targets"):
         page.goto(f"{demo_site.url}/{lang}{SEVERAL}{place}")
         links = page.locator("a[href='#sign']").all()
         assert any(is_on_screen(link.bounding_box(), 800) for link in links), place

@@ -22,7 +22,13 @@ from tracker.mail.rendering import Letter, render
 from tracker.settings import load
 
 TOKEN = "U" * 43
-VALUES = {"title": "Free Amar Fayaz", "slug": "amar-fayaz", "token": TOKEN, "manage": TOKEN}
+VALUES = {
+    "title": "Free Amar Fayaz",
+    "slug": "amar-fayaz",
+    "token": TOKEN,
+    "manage": TOKEN,
+    "code": "123456",
+}
 LONG_SITE = "https://solidarity-with-everybody.campaigns.federation-of-unions.example.org"
 
 Rendered = Callable[..., bytes]
