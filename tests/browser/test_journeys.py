@@ -15,6 +15,7 @@ from tests.support.sink import Mail
 from tracker.campaigns.models import Campaign
 from tracker.extensions import db
 from tracker.signatures import queries
+from tracker.subscriptions import queries as subscriptions
 
 Opener = Callable[..., Page]
 
@@ -53,6 +54,7 @@ def test_sign_confirm_and_withdraw(
     answer_yes(page)
     assert page.url.endswith("/next")
     assert page.locator("main a[href*='/endorse']").count() >= 1
+    assert page.locator("main a[href^='https://wa.me/']").is_visible()
     page.click("main p.aside a[href*='/my/']")
     public = open_page(script=script)
     public.goto(f"{site.url}/{lang}/campaigns/amar-fayaz?fresh")
@@ -60,6 +62,59 @@ def test_sign_confirm_and_withdraw(
     page.click("form[action$='/withdraw'] button")
     with site.app.app_context():
         assert queries.count_confirmed(db.session.scalars(select(Campaign.id)).one()) == 0
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_subscribe_and_leave_by_the_link_in_the_mail(
+    site: Site, open_page: Opener, lang: str, script: bool
+) -> None:
+    page = open_page(width=360, script=script)
+    page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz")
+    page.click("a[href$='/subscribe']")
+    page.fill("#email", "sara@example.org")
+    page.check("input[name=scope][value=every-update]")
+    page.click("form.slip button[type=submit]")
+    mail = site.mail_to("sara@example.org")
+    page.goto(site.link(mail, "/confirm/"))
+    page.click("form.slip button[type=submit]")
+    assert "/my/" in page.url
+    with site.app.app_context():
+        campaign_id = db.session.scalars(select(Campaign.id)).one()
+        assert subscriptions.count_active(campaign_id, for_status_change=True) == 1
+    page.goto(site.link(mail, "/unsubscribe/"))
+    page.click("main form button")
+    with site.app.app_context():
+        assert subscriptions.count_active(campaign_id, for_status_change=True) == 0
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_endorse_approve_and_see_it_shown(
+    site: Site, open_page: Opener, lang: str, script: bool
+) -> None:
+    page = open_page(width=360, script=script)
+    page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz")
+    page.click("a[href$='/endorse']")
+    page.fill("#organisation", "Dockers, branch 12")
+    page.select_option("#level", "branch")
+    page.select_option("#country", "DE")
+    page.fill("#members", "1200")
+    page.fill("#contact", "Sara Example")
+    page.fill("#email", "dockers@example.org")
+    page.click("form.slip button[type=submit]")
+    page.goto(site.link(site.mail_to("dockers@example.org"), "/confirm/"))
+    page.check("input[name=alerts][value=no]")
+    page.click("form.slip button[type=submit]")
+    organiser = open_page(script=script)
+    organiser.goto(f"{site.url}/{lang}/organisers/sign-in")
+    organiser.fill("#email", "organiser@example.org")
+    organiser.fill("#password", factories.PASSWORD)
+    organiser.click("main form button[type=submit]")
+    organiser.goto(f"{site.url}/{lang}/organise/endorsements")
+    organiser.click("form[action$='/approve'] button")
+    page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz?fresh")
+    assert "Dockers, branch 12" in page.inner_text("[aria-labelledby=endorsements]")
 
 
 def test_an_empty_form_says_what_is_missing_beside_each_field(
