@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, current_app, render_template
+from flask import Blueprint, abort, current_app, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.datastructures import MultiDict
 
-from tracker.campaigns import words
+from tracker.campaigns import portraits, words
 from tracker.campaigns.status import Certainty, Status, tone
 from tracker.campaigns.translations import Text
 from tracker.core import languages
@@ -91,12 +91,24 @@ def _subject(place: int, lang: str, name: str) -> SubjectShown:
         name=_text(name, lang),
         about=_text("", lang),
         stamp=_stamp(status, certainty),
-        portrait=None,
+        portrait=_portrait(name) if place == 1 else None,
         plate=plates.plate(name),
         has_face=True,
         since_label=_("since %(date)s", date="2026"),
         verified_label=_("last verified %(date)s", date="2026"),
         unverified=23 if place == 0 else None,
+    )
+
+
+def _portrait(name: str) -> portraits.PortraitShown:
+    width, height = portraits.SIZES[0]
+    return portraits.PortraitShown(
+        src=url_for("static", filename="icon.svg"),
+        sources=[],
+        width=width,
+        height=height,
+        alt=_("Portrait of %(name)s", name=name),
+        credit="",
     )
 
 
