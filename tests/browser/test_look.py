@@ -204,6 +204,7 @@ def test_the_bar_hides_neither_what_has_the_focus_nor_the_footer(
     demo_site: Site, open_page: Opener, lang: str
 ) -> None:
     page = open_page(width=360)
+    page.emulate_media(reduced_motion="reduce")
     page.goto(f"{demo_site.url}/{lang}{SEVERAL}")
     hidden = []
     for _ in range(70):
