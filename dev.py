@@ -104,6 +104,8 @@ def lock(arguments: list[str]) -> int:
     prepare(DEV)
     compile_ = ["uv", "pip", "compile", "pyproject.toml", "--universal", "--generate-hashes"]
     compile_ += ["--python-version", "3.11", "--only-binary", ":all:", "--quiet"]
+    # pip would look for the newest of a package wanted with an extra, and find it not pinned.
+    compile_ += ["--no-strip-extras"]
     compile_ += ["--custom-compile-command", "python3 dev.py lock"]
     return max(
         run([*compile_, *own, *arguments, "--output-file", file.name])

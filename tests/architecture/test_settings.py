@@ -87,6 +87,39 @@ UNSAFE = {
     "TRACKER_SMTP_PORT": ["0", "65536", "x", "-1", "25.0", "²"],
     "TRACKER_SMTP_TIMEOUT": ["0", "301", "forever"],
     "TRACKER_SMTP_CA_FILE": ["/nowhere/ca.pem"],
+    "TRACKER_SMTP_CONNECTIONS": ["0", "65", "many"],
+    "TRACKER_SMTP_RATE": ["", "-1", "fast", "1e3", "٣"],
+    "TRACKER_SMTP_WARM_UP_DAYS": ["-1", "61", "7"],
+    "TRACKER_RELAYS": [
+        "[[relay]",
+        "name = 'a'",
+        "relay = []",
+        "relay = [1]",
+        "[[relay]]\nhost = 'mail.example.org'",
+        "[[relay]]\nname = 'A B'\nhost = 'mail.example.org'",
+        "[[relay]]\nname = 'a'\nhost = ''",
+        "[[relay]]\nname = 'a'\nhost = 'mail.example.org'\nsecurity = 'none'",
+        "[[relay]]\nname = 'a'\nhost = 'mail.example.org'\nport = true",
+        "[[relay]]\nname = 'a'\nhost = 'mail.example.org'\ncolour = 'red'",
+        "[[relay]]\nname = 'a'\nhost = 'mail.example.org'\nrate = -1",
+        "[[relay]]\nname = 'a'\nhost = 'mail.example.org'\nwarm_up_days = 3",
+        "[[relay]]\nname = 'a'\nhost = 'mail.example.org'\npassword_file = '/nowhere'",
+        "[[relay]]\nname = 'a'\nhost = 'a.org'\n[[relay]]\nname = 'a'\nhost = 'b.org'",
+    ],
+    "TRACKER_PROVIDER_LIMITS": ["google", "google=", "google=0", "gmail=3", "google=fast"],
+    "TRACKER_RETURN_ADDRESS": [
+        "bounces",
+        "a+b@example.org",
+        "a-very-long-name@example.org",
+        "a@example.org\r\nBcc: b",
+    ],
+    "TRACKER_IMAP_HOST": ["imap.example.org"],
+    "TRACKER_IMAP_PORT": ["0", "x"],
+    "TRACKER_IMAP_SECURITY": ["ssl", ""],
+    "TRACKER_IMAP_FOLDER": ["", 'a"b', "a\\b", "a\r\nb"],
+    "TRACKER_IMAP_CA_FILE": ["/nowhere/ca.pem"],
+    "TRACKER_QUEUE_URL": ["amqp://localhost", "file:///tmp/queue"],
+    "TRACKER_ALERT_LIFETIME": ["0", "721", ""],
     "TRACKER_MAIL_FROM": [
         "alerts",
         "Alerts <a@example.org>",
@@ -114,11 +147,54 @@ def test_an_unsafe_value_is_refused_and_named(
     assert found[0].startswith(name)
 
 
+def test_several_mail_servers_are_read_from_a_file(
+    good: dict[str, str], tmp_path: Path
+) -> None:
+    password, relays = tmp_path / "password", tmp_path / "relays.toml"
+    password.write_text("secret\n")
+    relays.write_text(
+        f"""
+        [[relay]]
+        name = "main"
+        host = "mail.example.org"
+        user = "tracker"
+        password_file = "{password}"
+        connections = 16
+        rate = 0.5
+        warm_up_days = 14
+        [[relay]]
+        name = "second"
+        host = "127.0.0.1"
+        port = 25
+        security = "none"
+        """
+    )
+    first, second = load({**good, "TRACKER_RELAYS_FILE": str(relays)}).relays
+    assert (first.name, first.host, first.port) == ("main", "mail.example.org", 587)
+    assert (first.user, first.password, first.security) == ("tracker", "secret", "starttls")
+    assert (first.connections, first.rate, first.warm_up_days) == (16, 0.5, 14)
+    assert (second.name, second.port, second.security, second.rate) == ("second", 25, "none", 0)
+
+
+def test_what_comes_back_needs_a_mailbox_with_a_password(good: dict[str, str]) -> None:
+    good |= {"TRACKER_IMAP_HOST": "imap.example.org", "TRACKER_RETURN_ADDRESS": "b@example.org"}
+    assert (
+        load(good | {"TRACKER_IMAP_USER": "b", "TRACKER_IMAP_PASSWORD": "x"}).imap is not None
+    )
+    assert problems(good) == ["TRACKER_IMAP_HOST needs TRACKER_IMAP_USER and its password."]
+
+
+def test_kinds_of_mailboxes_have_limits_of_their_own(good: dict[str, str]) -> None:
+    taken = load({**good, "TRACKER_PROVIDER_LIMITS": " google=20, microsoft = 2.5 "})
+    assert taken.provider_limits == {"google": 20.0, "microsoft": 2.5}
+
+
 def test_mail_without_tls_stays_on_this_machine(good: dict[str, str]) -> None:
     good["TRACKER_SMTP_HOST"] = "mail.example.org"
     assert problems(good) == ["TRACKER_SMTP_SECURITY may be 'none' to a loopback host only."]
     for security in ("starttls", "tls"):
-        assert load({**good, "TRACKER_SMTP_SECURITY": security}).smtp_security == security
+        [relay] = load({**good, "TRACKER_SMTP_SECURITY": security}).relays
+        assert relay.security == security
 
 
 def test_the_debugger_is_refused(good: dict[str, str]) -> None:
@@ -212,8 +288,9 @@ def test_what_is_documented_is_what_is_read(good: dict[str, str]) -> None:
     load(watched)
     read = {name.removesuffix("_FILE") for name in watched.asked if name.startswith("TRACKER_")}
     known = {row.name for row in DOCUMENTED}
-    # TRACKER_SMTP_CA_FILE is a name of its own.
-    assert (read - {"TRACKER_SMTP_CA"}) | {"TRACKER_SMTP_CA_FILE"} == known
+    # TRACKER_SMTP_CA_FILE and TRACKER_IMAP_CA_FILE are names of their own.
+    files = {"TRACKER_SMTP_CA", "TRACKER_IMAP_CA"}
+    assert (read - files) | {f"{name}_FILE" for name in files} == known
 
 
 def test_every_default_is_what_the_table_says(tmp_path: Path) -> None:

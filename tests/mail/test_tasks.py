@@ -85,7 +85,9 @@ def relay_at(
     """Let the mail server be at another port from now on."""
 
     def move(port: int) -> None:
-        settings = dataclasses.replace(app.config["TRACKER"], smtp_port=port)
+        settings = app.config["TRACKER"]
+        moved = tuple(dataclasses.replace(relay, port=port) for relay in settings.relays)
+        settings = dataclasses.replace(settings, relays=moved)
         monkeypatch.setitem(app.config, "TRACKER", settings)
         worker.office.closed_until = 0.0
         with app.app_context():

@@ -16,7 +16,7 @@ from typing import Any
 from flask import Flask, current_app
 from flask_mail import Connection, Mail
 
-from tracker.settings import LOOPBACK, Settings
+from tracker.settings import LOOPBACK, Relay, Settings
 
 
 class RelayTrouble(Exception):
@@ -44,11 +44,15 @@ class PermanentFailure(Exception):
 class VerifiedConnection(Connection):
     """A connection that gives up on silence and talks to the right server only."""
 
+    def __init__(self, flask_mail: Any, relay: Relay, *, name: str) -> None:
+        """Prepare a connection to ``relay``, to which we say that we are ``name``."""
+        super().__init__(flask_mail)
+        self.relay, self.name = relay, name
+
     def configure_host(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
         """Connect, secure and sign in. Raises :class:`RelayTrouble`."""
-        settings: Settings = current_app.config["TRACKER"]
         try:
-            return _connect(settings)
+            return _connect(self.relay, self.name)
         except (OSError, smtplib.SMTPException) as error:
             raise RelayTrouble(type(error).__name__) from error
 
@@ -124,40 +128,41 @@ class VerifiedMail(Mail):
         app.config.update(MAIL_SUPPRESS_SEND=False, MAIL_DEBUG=False)
         return super().init_app(app)
 
-    def connect(self) -> VerifiedConnection:
-        """Give a connection to the configured mail server, opened by ``with``."""
-        return VerifiedConnection(current_app.extensions["mail"])
+    def connect(self, relay: Relay | None = None) -> VerifiedConnection:
+        """Give a connection to a mail server, the first one by default, opened by ``with``."""
+        settings: Settings = current_app.config["TRACKER"]
+        state = current_app.extensions["mail"]
+        return VerifiedConnection(state, relay or settings.relays[0], name=settings.mail_domain)
 
 
 mail = VerifiedMail()
 
 
-def _connect(settings: Settings) -> smtplib.SMTP:
-    name = settings.mail_domain
-    context = ssl.create_default_context(cafile=settings.smtp_ca_file)
-    address = (settings.smtp_host, settings.smtp_port)
-    if settings.smtp_security == "tls":
+def _connect(relay: Relay, name: str) -> smtplib.SMTP:
+    context = ssl.create_default_context(cafile=relay.ca_file)
+    address = (relay.host, relay.port)
+    if relay.security == "tls":
         host: smtplib.SMTP = smtplib.SMTP_SSL(
-            *address, local_hostname=name, timeout=settings.smtp_timeout, context=context
+            *address, local_hostname=name, timeout=relay.timeout, context=context
         )
     else:
-        host = smtplib.SMTP(*address, local_hostname=name, timeout=settings.smtp_timeout)
+        host = smtplib.SMTP(*address, local_hostname=name, timeout=relay.timeout)
     try:
-        _secure(host, settings, context)
+        _secure(host, relay, context)
     except BaseException:
         host.close()
         raise
     return host
 
 
-def _secure(host: smtplib.SMTP, settings: Settings, context: ssl.SSLContext) -> None:
+def _secure(host: smtplib.SMTP, relay: Relay, context: ssl.SSLContext) -> None:
     # A mail above 16 kB waits 40 ms for Nagle's algorithm otherwise.
     if host.sock is not None:
         host.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if settings.smtp_security == "starttls":
+    if relay.security == "starttls":
         host.starttls(context=context)
-    elif settings.smtp_security == "none" and settings.smtp_host not in LOOPBACK:
+    elif relay.security == "none" and relay.host not in LOOPBACK:
         raise RelayTrouble("no TLS")
     host.ehlo_or_helo_if_needed()
-    if settings.smtp_user and settings.smtp_password:
-        host.login(settings.smtp_user, settings.smtp_password)
+    if relay.user and relay.password:
+        host.login(relay.user, relay.password)
