@@ -12,7 +12,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import css_inline
 from flask import current_app, render_template
@@ -27,21 +27,45 @@ _LONGEST = 998
 
 
 @dataclass(frozen=True, kw_only=True)
-class Letter:
-    """What one person is told, before it is put into words.
+class Content:
+    """What is told, before it is put into words, and to nobody in particular yet.
 
     ``template`` names a folder under ``templates/mail/``; ``values`` are plain data, so that
-    rendering needs no database. ``list_name`` and ``unsubscribe`` make the list headers.
+    rendering needs no database. ``list_name`` makes the list headers.
+    """
+
+    language: str
+    template: str
+    list_name: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter(Content):
+    """What one person is told; ``unsubscribe`` is the token of the link that stops it.
+
+    Without one it is no list mail: a word to an organiser about their own work.
     """
 
     to: str
-    language: str
-    template: str
     message_id: str
-    list_name: str
-    unsubscribe: str
-    values: dict[str, Any] = field(default_factory=dict)
+    unsubscribe: str | None
     is_bulk: bool = False
+
+
+class Ready(NamedTuple):
+    """A whole message for one person, not to be rendered any more."""
+
+    to: str
+    raw: bytes
+
+
+class Words(NamedTuple):
+    """Content in the words of its language."""
+
+    subject: str
+    text: str
+    html: str
 
 
 class _Policy(EmailPolicy):
@@ -54,7 +78,8 @@ class _Policy(EmailPolicy):
         return super().fold_binary(name, value)
 
 
-_POLICY = _Policy(linesep=SMTP.linesep, cte_type="7bit", max_line_length=76)
+POLICY = _Policy(linesep=SMTP.linesep, cte_type="7bit", max_line_length=76)
+"""How a mail of ours is written: SMTP's line ends, seven bits, list headers in one piece."""
 
 
 @functools.cache
@@ -65,39 +90,80 @@ def _inliner() -> css_inline.CSSInliner:
 
 def render(letter: Letter) -> bytes:
     """Give the message as SMTP takes it. Raises ``ValueError`` for a header with line ends."""
-    with languages.speaking(letter.language):
-        unsubscribe_url = external_url("subscriptions.unsubscribe", token=letter.unsubscribe)
-        values = {**letter.values, "unsubscribe_url": unsubscribe_url}
-        folder = f"mail/{letter.template}"
-        subject = " ".join(render_template(f"{folder}/subject.txt", **values).split())
-        text = render_template(f"{folder}/body.txt", **values).strip() + "\n"
-        html = _inliner().inline(render_template(f"{folder}/body.html", **values))
-    message = _envelope(letter, subject=subject, unsubscribe_url=unsubscribe_url)
-    _set_body(message, text=text, html=html)
+    link = None
+    if letter.unsubscribe is not None:
+        link = unsubscribe_link(letter.language, token=letter.unsubscribe)
+    words = put_into_words(letter, unsubscribe_url=link)
+    message = EmailMessage(policy=POLICY)
+    for name, value in headers(
+        letter,
+        to=_recipient(letter.to),
+        subject=words.subject,
+        date=format_datetime(clock.now(), usegmt=True),
+        message_id=letter.message_id,
+        unsubscribe=f"<{link}>" if link else None,
+        is_bulk=letter.is_bulk,
+    ).items():
+        message[name] = value
+    message.set_content(words.text, cte=transfer_encoding(words.text))
+    message.add_alternative(words.html, subtype="html", cte=transfer_encoding(words.html))
     return message.as_bytes()
 
 
-def _envelope(letter: Letter, *, subject: str, unsubscribe_url: str) -> EmailMessage:
+def unsubscribe_link(language: str, *, token: str) -> str:
+    """Give the address that stops all mails of a list, for readers of ``language``."""
+    with languages.speaking(language):
+        return external_url("subscriptions.unsubscribe", token=token)
+
+
+def put_into_words(content: Content, *, unsubscribe_url: str | None) -> Words:
+    """Give subject, text and HTML, rendered from the templates."""
+    values = {**content.values, "unsubscribe_url": unsubscribe_url}
+    folder = f"mail/{content.template}"
+    with languages.speaking(content.language):
+        subject = " ".join(render_template(f"{folder}/subject.txt", **values).split())
+        text = render_template(f"{folder}/body.txt", **values).strip() + "\n"
+        html = _inliner().inline(render_template(f"{folder}/body.html", **values))
+    return Words(subject, text, html)
+
+
+def headers(
+    content: Content,
+    *,
+    to: str | Address,
+    subject: str,
+    date: str,
+    message_id: str,
+    unsubscribe: str | None,
+    is_bulk: bool,
+) -> dict[str, Any]:
+    """Give every header but MIME's, in the order in which they stand.
+
+    Without a way to unsubscribe there are no list headers.
+
+    Raises ``ValueError`` for one with line ends or of unreasonable length.
+    """
     settings: Settings = current_app.config["TRACKER"]
-    message = EmailMessage(policy=_POLICY)
-    headers: dict[str, Any] = {
+    found: dict[str, Any] = {
         "From": Address(settings.site_name, addr_spec=settings.mail_from or ""),
-        "To": _recipient(letter.to),
+        "To": to,
         "Subject": subject,
-        "Date": format_datetime(clock.now(), usegmt=True),
-        "Message-ID": f"<{letter.message_id}@{settings.mail_domain}>",
-        "List-Id": f"<{letter.list_name}.{settings.mail_domain}>",
-        "List-Unsubscribe": f"<{unsubscribe_url}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "Auto-Submitted": "auto-generated",
-        "X-Auto-Response-Suppress": "OOF, AutoReply",
+        "Date": date,
+        "Message-ID": f"<{message_id}@{settings.mail_domain}>",
     }
-    if letter.is_bulk:
-        headers["Precedence"] = "bulk"
-    for name, value in headers.items():
+    if unsubscribe is not None:
+        found["List-Id"] = f"<{content.list_name}.{settings.mail_domain}>"
+        found["List-Unsubscribe"] = unsubscribe
+        found["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    found["Auto-Submitted"] = "auto-generated"
+    found["X-Auto-Response-Suppress"] = "OOF, AutoReply"
+    if is_bulk:
+        found["Precedence"] = "bulk"
+        # The last field is Gmail's SenderId, 5 to 15 characters long.
+        found["Feedback-ID"] = f"{content.list_name}:alert:{settings.mail_domain}:tracker"
+    for value in found.values():
         _refuse_line_ends(str(value))
-        message[name] = value
-    return message
+    return found
 
 
 def _recipient(text: str) -> Address:
@@ -114,12 +180,8 @@ def _refuse_line_ends(value: str) -> None:
         raise ValueError("a header must be one line of reasonable length")
 
 
-def _set_body(message: EmailMessage, *, text: str, html: str) -> None:
-    message.set_content(text, cte=_encoding(text))
-    message.add_alternative(html, subtype="html", cte=_encoding(html))
-
-
-def _encoding(text: str) -> str:
+def transfer_encoding(text: str) -> str:
+    """Give the shorter one of the two encodings that pass everywhere (RFC 2045 §6)."""
     # Quoted-printable triples every byte above ASCII; base64 adds a third to all of them.
     above = sum(1 for byte in text.encode() if byte > 127)
     return "base64" if above * 6 > len(text) else "quoted-printable"
