@@ -1,6 +1,6 @@
-"""What the machine offers the tests, used where it starts: PostgreSQL, a browser, page tools.
+"""What the machine offers the tests, used where it starts: servers, a browser, page tools.
 
-``REQUIRE=postgres,browser,pagetools`` in the environment turns each skip into a failure.
+``REQUIRE=postgres,browser,pagetools,postfix,dovecot`` in the environment turns each skip into a failure.
 ``python -m tests.support.requirements`` prints what will be used or skipped, and why.
 """
 
@@ -12,12 +12,14 @@ from types import ModuleType
 
 import pytest
 
-from tests.support import browser, pagetools, postgres
+from tests.support import browser, dovecot, pagetools, postfix, postgres
 
 OFFERS: dict[str, ModuleType] = {
     "postgres": postgres,
     "browser": browser,
     "pagetools": pagetools,
+    "postfix": postfix,
+    "dovecot": dovecot,
 }
 
 

@@ -1,0 +1,106 @@
+"""Return addresses (VERP): which mail came back is told by the address it comes back to.
+
+The local part of the return address is followed by ``+b`` and the token of one mail, or by
+``+s`` and the token that unsubscribes. Lower-case base32 (RFC 4648 §6), because local parts get
+lower-cased on their way; no padding. Nothing here says that a token is genuine: its MAC is made
+and checked where the key is.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from typing import NamedTuple
+
+MAC_BYTES = 12
+STOP_BYTES = 32
+_LONGEST = 254
+"""Octets in an address (RFC 5321 §4.5.3.1.3, without the angle brackets)."""
+
+_NUMBERS = struct.Struct(">QI")
+
+
+class ReturnToken(NamedTuple):
+    """One mail of an alert: the alert, the subscription's slot in it, and a MAC over both."""
+
+    alert_id: int
+    slot: int
+    mac: bytes
+
+
+def bounce_address(return_address: str, *, alert_id: int, slot: int, mac: bytes) -> str:
+    """Give the sender of one mail: where it goes when it cannot be delivered.
+
+    Raises ``ValueError`` where a number or the MAC does not fit into the token.
+    """
+    if len(mac) != MAC_BYTES:
+        raise ValueError(f"a MAC has {MAC_BYTES} bytes here")
+    try:
+        token = _to_text(_NUMBERS.pack(alert_id, slot) + mac)
+    except struct.error as error:
+        raise ValueError("an alert has 8 bytes and a slot 4, both unsigned") from error
+    local, _, domain = return_address.rpartition("@")
+    return f"{local}+b{token}@{domain}"
+
+
+def bounce_token(local_extension: str) -> ReturnToken | None:
+    """Give the token after ``+b``, or ``None`` for anything not spelled as we spell it."""
+    found = _from_text(local_extension, size=_NUMBERS.size + MAC_BYTES)
+    if found is None:
+        return None
+    alert_id, slot = _NUMBERS.unpack_from(found)
+    return ReturnToken(alert_id, slot, found[_NUMBERS.size :])
+
+
+def stop_extension(token: bytes) -> str:
+    """Give the 52 characters after ``+s`` for the token of an unsubscribe link.
+
+    Raises ``ValueError`` for a token of another size.
+    """
+    if len(token) != STOP_BYTES:
+        raise ValueError(f"an unsubscribe token has {STOP_BYTES} bytes")
+    return _to_text(token)
+
+
+def stop_token(local_extension: str) -> bytes | None:
+    """Give the token after ``+s``, or ``None`` for anything not spelled as we spell it."""
+    return _from_text(local_extension, size=STOP_BYTES)
+
+
+def addressed(raw_address: str, return_address: str) -> ReturnToken | bytes | None:
+    """Give what an address of ours carries: a bounce token, an unsubscribe token or nothing.
+
+    Upper and lower case are the same, angle brackets around the address are allowed.
+    """
+    address = raw_address.strip()
+    if address.startswith("<") and address.endswith(">"):
+        address = address[1:-1]
+    # Other scripts have letters that become ASCII when lower-cased.
+    if not address.isascii() or len(address) > _LONGEST:
+        return None
+    local, _, domain = address.lower().rpartition("@")
+    our_local, _, our_domain = return_address.lower().rpartition("@")
+    name, _, extension = local.partition("+")
+    if not our_local or (name, domain) != (our_local, our_domain):
+        return None
+    if extension.startswith("b"):
+        return bounce_token(extension[1:])
+    if extension.startswith("s"):
+        return stop_token(extension[1:])
+    return None
+
+
+def _to_text(value: bytes) -> str:
+    return base64.b32encode(value).rstrip(b"=").decode("ascii").lower()
+
+
+def _from_text(text: str, *, size: int) -> bytes | None:
+    """Give ``size`` bytes from their one spelling: lower case, no padding, no spare bits."""
+    if len(text) != (size * 8 + 4) // 5:
+        return None
+    try:
+        found = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
+    except (binascii.Error, ValueError):
+        return None
+    return found if _to_text(found) == text else None
