@@ -6,7 +6,6 @@ import contextlib
 import logging
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import environment
+from tests.support.certificates import Certificate, make_certificate
 from tracker.app import create_app
 from tracker.mail.connection import (
     PermanentFailure,
@@ -122,37 +122,6 @@ class Relay:
         return self._say(client, "END", "250 taken")
 
 
-@dataclass
-class Certificate:
-    """A certificate for 127.0.0.1 that nobody but itself vouches for."""
-
-    file: Path
-    key: Path
-
-    @property
-    def context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.file, self.key)
-        return context
-
-
-def make_certificate(folder: Path, names: str = "IP:127.0.0.1") -> Certificate:
-    made = Certificate(folder / "relay.pem", folder / "relay.key")
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
-    )
-    subprocess.run(
-        [
-            *command.split(),
-            *("-subj", "/CN=relay", "-addext", f"subjectAltName={names}"),
-            *("-keyout", str(made.key), "-out", str(made.file)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return made
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make_certificate(tmp_path_factory.mktemp("certificate"))
@@ -206,7 +175,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_and_nothing_is_said(
 def test_a_certificate_for_another_name_is_refused(
     connected: Callable[..., VerifiedConnection], tmp_path: Path, kind: str
 ) -> None:
-    other = make_certificate(tmp_path, "DNS:other.example.org")
+    other = make_certificate(tmp_path, names="DNS:other.example.org")
     with security(Relay(), kind, other).running() as relay, pytest.raises(RelayTrouble):
         connected(relay, kind, TRACKER_SMTP_CA_FILE=str(other.file))
     assert relay.mails == []

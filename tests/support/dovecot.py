@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tests.support import certificates
 from tests.support.sink import free_port
 
 START_SECONDS = 30
@@ -151,18 +152,8 @@ def running_dovecot() -> Iterator[Dovecot]:
 
 
 def make_certificate(folder: Path, *, name: str = "server") -> Path:
-    """Make a certificate for 127.0.0.1 that nobody but itself vouches for, and its key."""
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-    subprocess.run(
-        [
-            *command.split(),
-            *("-days", "1", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return folder / f"{name}.pem"
+    """Make a certificate for 127.0.0.1 and its key, and give its file."""
+    return certificates.make_certificate(folder, name=name).file
 
 
 def _configure(server: Dovecot) -> None:

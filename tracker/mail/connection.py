@@ -7,9 +7,11 @@ hide the error that broke it (reference: its issues #114, #241, #98).
 from __future__ import annotations
 
 import contextlib
+import functools
 import smtplib
 import socket
 import ssl
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -138,29 +140,37 @@ class VerifiedMail(Mail):
 mail = VerifiedMail()
 
 
+@functools.cache
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    # Reading all authorities takes tens of milliseconds: once, not for every connection.
+    return ssl.create_default_context(cafile=ca_file)
+
+
 def _connect(relay: Relay, name: str) -> smtplib.SMTP:
-    context = ssl.create_default_context(cafile=relay.ca_file)
     address = (relay.host, relay.port)
     if relay.security == "tls":
         host: smtplib.SMTP = smtplib.SMTP_SSL(
-            *address, local_hostname=name, timeout=relay.timeout, context=context
+            *address,
+            local_hostname=name,
+            timeout=relay.timeout,
+            context=_context(relay.ca_file),
         )
     else:
         host = smtplib.SMTP(*address, local_hostname=name, timeout=relay.timeout)
     try:
-        _secure(host, relay, context)
+        _secure(host, relay)
     except BaseException:
         host.close()
         raise
     return host
 
 
-def _secure(host: smtplib.SMTP, relay: Relay, context: ssl.SSLContext) -> None:
+def _secure(host: smtplib.SMTP, relay: Relay) -> None:
     # A mail above 16 kB waits 40 ms for Nagle's algorithm otherwise.
     if host.sock is not None:
         host.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if relay.security == "starttls":
-        host.starttls(context=context)
+        host.starttls(context=_context(relay.ca_file))
     elif relay.security == "none" and relay.host not in LOOPBACK:
         raise RelayTrouble("no TLS")
     host.ehlo_or_helo_if_needed()
