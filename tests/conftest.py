@@ -129,7 +129,7 @@ def worker(app: Flask) -> Iterator[Worker]:
     worker = Worker(app)
     yield worker
     with app.app_context():
-        worker.office.close()
+        worker.close()
 
 
 @pytest.fixture

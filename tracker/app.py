@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tracker import paths
 from tracker.campaigns import index
 from tracker.confirmations import views as confirmations
-from tracker.core import guard, http, languages, logs, templating
+from tracker.core import guard, http, languages, logs, templating, wakeups
 from tracker.dashboard import register as dashboard
 from tracker.database import check_durability, engine_options, prepare_engine
 from tracker.endorsements import views as endorsements
@@ -116,6 +116,7 @@ def _bind(app: Flask) -> None:
     index.init_app(app)
     templating.init_app(app)
     guard.init_app(app)
+    wakeups.init_app(app)
     _compress(app)
     http.init_app(app)  # last, so that its headers are there when others look at an answer
     app.context_processor(lambda: {"languages": languages.switch()})

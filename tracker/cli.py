@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import click
 from flask import current_app
 from flask.cli import FlaskGroup, with_appcontext
+from sqlalchemy.exc import OperationalError
 
+from tracker.alerts.commands import fetch, receive_one
 from tracker.app import create_app
 from tracker.campaigns.commands import campaigns_cli
 from tracker.core import logs
-from tracker.database import NotDurable
+from tracker.database import DatabaseBusy, NotDurable
 from tracker.demo.commands import demo_cli
 from tracker.mail.commands import mail_cli
 from tracker.organisers.commands import organisers_cli
@@ -48,6 +51,8 @@ def work() -> None:
 
 tracker.add_command(organisers_cli)
 tracker.add_command(campaigns_cli)
+mail_cli.add_command(receive_one)
+mail_cli.add_command(fetch)
 tracker.add_command(mail_cli)
 tracker.add_command(demo_cli)
 
@@ -59,3 +64,6 @@ def main() -> None:
     except (SettingsError, NotDurable) as problem:
         click.echo(problem, err=True)
         sys.exit(2)
+    except (DatabaseBusy, OperationalError):
+        click.echo("The database cannot be used now. Try again later.", err=True)
+        sys.exit(os.EX_TEMPFAIL)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from flask import has_request_context, request
+from flask import current_app, has_request_context, request
 from flask_babel import Babel
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -22,6 +22,7 @@ migrate = Migrate()
 csrf = CSRFProtect()
 babel = Babel()
 
+_WAKE = "wake"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -46,6 +47,7 @@ def writing() -> Iterator[None]:
     if has_request_context() and request.method in SAFE_METHODS:
         raise RuntimeError(f"a {request.method} may not write")
     db.session.rollback()
+    db.session.info.pop(_WAKE, None)
     with write_mode():
         try:
             yield
@@ -53,3 +55,10 @@ def writing() -> Iterator[None]:
         except BaseException:
             db.session.rollback()
             raise
+    if db.session.info.pop(_WAKE, False):
+        current_app.extensions["wakeups"].wake()
+
+
+def wake_after_commit() -> None:
+    """Have a worker woken once what :func:`writing` writes is committed."""
+    db.session.info[_WAKE] = True

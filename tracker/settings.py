@@ -20,7 +20,7 @@ SMTP_SECURITY = ("starttls", "tls", "none")
 MOST_CONNECTIONS = 64
 PROVIDERS = ("google", "microsoft", "yahoo", "other")
 """Classes of mailbox providers that can have a limit of their own."""
-LONGEST_RETURN_NAME = 11
+LONGEST_RETURN_NAME = 10
 """Characters before the @ of the return address: with + and a token 64 in all (RFC 5321)."""
 
 
@@ -174,7 +174,7 @@ DOCUMENTED = (
         "",
         "Alert mails a second to one kind of mailbox, as 'google=20, microsoft=10'.",
     ),
-    Documented("TRACKER_MAIL_FROM", "", "Sender address; the worker needs it."),
+    Documented("TRACKER_MAIL_FROM", "", "Sender address; no mail can be made without."),
     Documented(
         "TRACKER_RETURN_ADDRESS",
         "",
@@ -481,11 +481,13 @@ def _folder_problem(text: str) -> str | None:
 
 
 def _return_problem(text: str) -> str | None:
-    problem = _mail_from_problem(text)
-    local = text.rpartition("@")[0]
-    if not problem and text and ("+" in local or len(local) > LONGEST_RETURN_NAME):
-        return f"must have at most {LONGEST_RETURN_NAME} characters and no + before the @."
-    return problem
+    pattern = rf"[a-z0-9._-]{{1,{LONGEST_RETURN_NAME}}}@[a-z0-9.-]+"
+    if text and not re.fullmatch(pattern, text.lower(), re.ASCII):
+        return (
+            f"must be a plain address with at most {LONGEST_RETURN_NAME} letters, digits,"
+            " dots and dashes before the @."
+        )
+    return None
 
 
 def _queue_problem(text: str) -> str | None:

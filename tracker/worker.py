@@ -1,7 +1,7 @@
 """The worker process: holds the private keys, sends mail, keeps house. It listens nowhere.
 
 It looks at the tables itself, several times a second: what must happen is a row, and a worker
-that starts finds it. Any number of workers may run.
+that starts finds it. Wake-ups only make it look sooner. Any number of workers may run.
 """
 
 from __future__ import annotations
@@ -23,20 +23,24 @@ from flask import Flask
 from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
 
+from tracker.alerts import expanding, returns
+from tracker.alerts import queries as alert_queries
 from tracker.alerts import tasks as alerts
-from tracker.alerts.models import KIND as ALERT_KIND
+from tracker.alerts.models import NOTICE_KIND, TRIAL_KIND
+from tracker.alerts.notices import Notices
+from tracker.alerts.sending import Sender
 from tracker.campaigns import index
 from tracker.campaigns import queries as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.confirmations import services as confirmations
 from tracker.confirmations.models import Kind
 from tracker.confirmations.tasks import Confirmations
-from tracker.core import clock
+from tracker.core import clock, wakeups
 from tracker.database import DatabaseBusy
 from tracker.endorsements import queries as endorsements
 from tracker.extensions import db, writing
 from tracker.mail import services as mail
-from tracker.mail.models import Delivery, OutboxKey, Priority
+from tracker.mail.models import Delivery, OutboxKey
 from tracker.mail.tasks import Office, Source, deliver_due
 from tracker.organisers import services as organisers
 from tracker.sealing.keystore import Keystore
@@ -49,10 +53,12 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 """Longest time a row waits for an idle worker to see it."""
 HOUSEKEEPING_SECONDS = 60.0
+LEAST_HOUSEKEEPING_SECONDS = 30.0
+"""No wake-up makes a worker keep house sooner than so long after the last time."""
 HANG_UP_SECONDS = 10.0
 """Idle time after which the connection to the mail server is closed."""
-FIGURES_SECONDS = 1.0
-"""How often the figures of a running alert are counted."""
+CARE_SECONDS = 1.0
+"""How often alerts are looked after: finished, expired, found late."""
 OUTBOX_KEY_LIFETIME = dt.timedelta(hours=1)
 """A new outbox key is made this often, so that old envelopes lose their key."""
 OUTBOX_KEY_GRACE = dt.timedelta(hours=2)
@@ -66,11 +72,12 @@ class Worker:
         """Open the keystore; make what is missing."""
         self.app = app
         self.stopping = threading.Event()
+        self.bell = wakeups.Bell(app.config["TRACKER"])
         self.keystore = Keystore(app.config["TRACKER"].keystore)
         owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.office = Office(owner, self._sources())
-        self._sent = 0
-        self._counted_at = self._kept_house_at = 0.0
+        self.sender: Sender | None = None
+        self._cared_at = self._kept_house_at = self._gives_slots_at = 0.0
 
     def _sources(self) -> dict[str, Source]:
         opener = Confirmations(
@@ -83,16 +90,19 @@ class Worker:
             pages=[signatures.id_by_tag, subscriptions.id_by_tag, endorsements.id_by_tag],
             subscribed=subscriptions.id_by_tag,
         )
+        notices = Notices(self.keystore)
         return {
             confirmations.LETTER_KIND: opener.letters,
             confirmations.LINK_KIND: opener.link_letters,
-            ALERT_KIND: alerts.Alerts(self.keystore).letters,
+            NOTICE_KIND: notices.letters,
+            TRIAL_KIND: notices.letters,
         }
 
     def run(self) -> None:
         """Work until told to stop; what is being sent is finished first."""
         with self.app.app_context():
             log.info("ready")
+            self.bell.start()
             busy_at = time.monotonic()
             while not self.stopping.is_set():
                 if self.turn():
@@ -100,8 +110,27 @@ class Worker:
                     continue
                 if time.monotonic() - busy_at > HANG_UP_SECONDS:
                     self.office.close()
-                self.stopping.wait(POLL_SECONDS)
-            self.office.close()
+                self._heed(self.bell.wait(POLL_SECONDS))
+            self.close()
+            self.bell.stop()
+
+    def close(self) -> None:
+        """Finish what is inside SMTP, give everything else back, hang up."""
+        if self.sender is not None:
+            _guarded(self.sender.close)
+            self.sender = None
+        self.office.close()
+
+    def stop(self) -> None:
+        """End :meth:`run` after the mail in hand; may be called from a signal's handler."""
+        self.stopping.set()
+        self.bell.ring(wakeups.LOOK)
+
+    def _heed(self, rung: set[str]) -> None:
+        """Let the next turn keep house if that rang; it looks at all the rest anyway."""
+        since = time.monotonic() - self._kept_house_at
+        if wakeups.KEEP_HOUSE in rung and since >= LEAST_HOUSEKEEPING_SECONDS:
+            self._kept_house_at -= HOUSEKEEPING_SECONDS
 
     def turn(self) -> int:
         """Do one round and give how much there was to do; no error ends the worker."""
@@ -109,12 +138,14 @@ class Worker:
         for task in (
             self.make_keys,
             self._singles,
-            alerts_expand,
+            self._look_after,
+            _expand,
             self._singles,
             self._bulk,
             fold_counts,
             self._count_partners,
-            self._finish_alerts,
+            self._judge_returns,
+            self._give_slots_ahead,
             self._keep_house,
         ):
             if self.stopping.is_set():
@@ -123,21 +154,36 @@ class Worker:
         return done
 
     def _singles(self) -> int:
-        return deliver_due(self.office, priority=Priority.SINGLE, stop=self.stopping.is_set)
+        return deliver_due(self.office, stop=self.stopping.is_set)
 
     def _bulk(self) -> int:
-        self._sent = deliver_due(self.office, priority=Priority.BULK, stop=self.stopping.is_set)
-        return self._sent
+        if self.sender is None:
+            if not alert_queries.is_any_running():
+                return 0
+            self.sender = Sender(self.office.owner, self.keystore, self.app.config["TRACKER"])
+        return self.sender.turn(stop=self.stopping.is_set)
 
     def _count_partners(self) -> int:
         return count_partners(self.keystore)
 
-    def _finish_alerts(self) -> None:
-        """Count how far alerts are, but not after every window of a long one."""
-        if self._sent and time.monotonic() - self._counted_at < FIGURES_SECONDS:
-            return
-        self._counted_at = time.monotonic()
-        alerts.finish_alerts()
+    def _judge_returns(self) -> int:
+        return returns.judge_returns(self.keystore)
+
+    def _give_slots_ahead(self) -> int:
+        """Look once a minute, and go on page by page as long as there is something to do."""
+        if time.monotonic() < self._gives_slots_at:
+            return 0
+        given = expanding.give_slots_ahead()
+        self._gives_slots_at = time.monotonic() + (0.0 if given else HOUSEKEEPING_SECONDS)
+        return given
+
+    def _look_after(self) -> int:
+        """Look after the alerts, but not after every window of a long one."""
+        is_sending = self.sender is not None and bool(self.sender.batches)
+        if is_sending and time.monotonic() - self._cared_at < CARE_SECONDS:
+            return 0
+        self._cared_at = time.monotonic()
+        return alerts.look_after()
 
     # --- keys ------------------------------------------------------------------------------
 
@@ -194,6 +240,7 @@ class Worker:
             confirmations.forget_expired()
             organisers.forget_expired_sign_ins()
             mail.forget_caps_before(today)
+            mail.forget_bounces()
         self.keystore.destroy_days_before(today)
         self._destroy_outbox_keys()
 
@@ -223,9 +270,9 @@ def _never(campaign_id: int, tag: bytes) -> int | None:
     return None
 
 
-def alerts_expand() -> int:
-    """Write the next page of an alert's deliveries."""
-    return int(alerts.expand_next())
+def _expand() -> int:
+    """Do the next step of an alert that begins."""
+    return int(expanding.expand_next())
 
 
 def _guarded(task: Callable[[], int | None]) -> int:
@@ -245,7 +292,7 @@ def stop_on_signals(worker: Worker) -> Iterator[None]:
     """End the worker's loop on SIGTERM and SIGINT."""
     before = {}
     for number in (signal.SIGTERM, signal.SIGINT):
-        before[number] = signal.signal(number, lambda *_: worker.stopping.set())
+        before[number] = signal.signal(number, lambda *_: worker.stop())
     try:
         yield
     finally:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, get_template_attribute
 from markupsafe import Markup
 
 from tests.conftest import BASE_URL, environment
 from tracker import paths
+from tracker.alerts.models import PauseReason
 from tracker.app import create_app
 from tracker.campaigns.translations import Text
 from tracker.core.languages import LANGUAGES
@@ -23,6 +24,8 @@ from tracker.settings import load
 from tracker.updates.entries import ChangeEntry, Entry
 
 FOLDER = paths.TEMPLATES / "mail"
+TO_ORGANISERS = {"alerts/paused"}
+"""Words to organisers about their own work: no list, so nothing to leave."""
 TOKEN, MANAGE, LEAVE = "T" * 43, "M" * 43, "L" * 43
 
 
@@ -42,6 +45,9 @@ VALUES: dict[str, Any] = {
     "token": TOKEN,
     "code": "012345",
     "manage": MANAGE,
+    "headline": "Taken at night",
+    "update_id": 1,
+    "reason": "bounces",
     "entry": Entry(
         anchor="u1",
         when_label="8 November 2026",
@@ -93,7 +99,7 @@ class Read(HTMLParser):
             self.words.append(data.strip())
 
 
-def parts(app: Flask, template: str, language: str) -> tuple[str, str, str]:
+def parts(app: Flask, template: str, language: str, **values: Any) -> tuple[str, str, str]:
     """Give subject, text and HTML of a mail."""
     letter = Letter(
         to="sara@example.org",
@@ -101,8 +107,8 @@ def parts(app: Flask, template: str, language: str) -> tuple[str, str, str]:
         template=template,
         message_id="1",
         list_name="amar-fayaz",
-        unsubscribe=LEAVE,
-        values=VALUES,
+        unsubscribe=None if template in TO_ORGANISERS else LEAVE,
+        values={**VALUES, **values},
     )
     with app.app_context():
         message: Any = message_from_bytes(render(letter), policy=policy.default)
@@ -132,10 +138,14 @@ def test_a_mail_says_why_it_came_and_how_to_stop(
     assert "\n" not in subject
     above, _, foot = plain.partition("\n-- \n")
     assert len(above.split()) > 5
-    why = foot[: foot.index(leave)].rpartition("\n")[0].strip()
-    assert len(why.split()) > 5
     read = Read(html)
-    assert leave in read.links
+    if template in TO_ORGANISERS:
+        assert "unsubscribe" not in plain + html, "an organiser's own work is no list"
+        why = foot.partition("\n")[0].strip()
+    else:
+        why = foot[: foot.index(leave)].rpartition("\n")[0].strip()
+        assert leave in read.links
+    assert len(why.split()) > 5
     assert read.html_attributes["lang"] == language
     assert read.html_attributes["dir"] == ("rtl" if language in {"ar", "ur"} else "ltr")
     assert why.split("http")[0].strip() in " ".join(read.words)
@@ -153,6 +163,25 @@ def test_a_mail_fetches_nothing_and_leads_nowhere_but_to_us(
     assert not re.search(r"url\(|@import|@font-face|background=", html)
     for found in re.findall(r"\w+://[^\s<>\"']+", subject + plain):
         assert found.startswith(f"{BASE_URL}/{language}/")
+
+
+@pytest.mark.parametrize("reason", [one.value for one in PauseReason])
+def test_a_mail_to_organisers_says_why_an_alert_rests_and_what_to_do(
+    app: Flask, reason: str
+) -> None:
+    subject, plain, html = parts(app, "alerts/paused", "en", reason=reason)
+    with app.test_request_context():
+        words = why_paused(reason)
+    assert words
+    assert words in plain
+    assert words in html
+    assert "Taken at night" in subject
+    assert f"{BASE_URL}/en/organise/campaigns/amar-fayaz/updates/1" in plain
+    assert "\n\n\n" not in plain.partition("\n-- \n")[0].rstrip()
+
+
+def why_paused(reason: str) -> str:
+    return str(get_template_attribute("dashboard/reasons.html", "why_paused")(reason))
 
 
 @pytest.mark.parametrize("template", folders())
@@ -174,6 +203,7 @@ def test_a_mail_to_many_carries_no_link_that_shows_what_somebody_signed(
 def test_every_mail_that_the_code_names_has_its_templates() -> None:
     named: set[str] = set()
     for file in Path(paths.PACKAGE).rglob("*.py"):
-        named |= set(re.findall(r'template="([a-z_]+/[a-z_]+)"', file.read_text("utf-8")))
-    assert "alerts/update" in named
+        pattern = r'\b(?:template|TEMPLATE) ?= ?"([a-z_]+/[a-z_]+)"'
+        named |= set(re.findall(pattern, file.read_text("utf-8")))
+    assert {"alerts/update", "alerts/paused"} <= named
     assert named <= set(folders())

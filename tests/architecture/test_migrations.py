@@ -37,6 +37,8 @@ ABOUT_PEOPLE = {
     "mail_caps",
     "count_changes",
     "partner_changes",
+    "alert_exceptions",
+    "bounces",
 }
 """Tables in which a row stands for somebody: no hidden row number may tell their order."""
 
@@ -89,6 +91,8 @@ def value_for(column: sa.Column[Any]) -> Any:
     if isinstance(kind, sa.Enum):
         words: type[enum.Enum] = kind.enum_class  # type: ignore[assignment]
         return next(iter(words))
+    if isinstance(kind, sa.Float):
+        return 1.5
     if isinstance(kind, (sa.Integer, sa.BigInteger, sa.SmallInteger)):
         return secrets.randbelow(30_000) + 1
     if isinstance(kind, sa.LargeBinary):
@@ -210,7 +214,7 @@ def test_sqlite_keeps_no_row_number_that_tells_who_came_first(empty: Flask) -> N
 
 
 def test_no_column_of_a_confirmed_person_is_finer_than_a_day() -> None:
-    for name in sorted(ABOUT_PEOPLE - {"deliveries", "suppressions", "mail_caps"}):
+    for name in sorted(ABOUT_PEOPLE - {"deliveries", "alert_exceptions", "mail_caps"}):
         for column in db.metadata.tables[name].columns:
             assert "DateTime" not in type(column.type).__name__, f"{name}.{column.name}"
 

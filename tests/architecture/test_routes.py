@@ -17,7 +17,6 @@ from werkzeug.routing import Rule
 from tests.conftest import Person, confirm, path_in, sign
 from tests.support import factories
 from tests.support.sink import Sink
-from tracker.alerts import services as alerting
 from tracker.campaigns import partners, portraits
 from tracker.campaigns.models import Campaign
 from tracker.campaigns.status import Status
@@ -132,7 +131,7 @@ def world(
     with app.app_context(), writing():
         found = db.session.get_one(Campaign, campaign.id)
         told = factories.an_update(found, to=Status.MISSING, alerts=True)
-        alerting.announce(told, by_id=None, cancel_window=600)
+        factories.an_alert(told, window=600)
         change = updates.PlannedChange(found.subjects[0], Status.RELEASED, _sure(told))
         draft = updates.write(
             found,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,6 +12,15 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import Site
 from tests.support import factories
+from tracker.alerts.models import AlertChunk, AlertState, PauseReason
+from tracker.campaigns import queries as campaigns
+from tracker.campaigns.models import Campaign
+from tracker.campaigns.status import Status
+from tracker.core import clock
+from tracker.extensions import db, writing
+from tracker.mail import relays
+from tracker.mail.models import Bounce, Suppression, SuppressionReason
+from tracker.updates import services as updates
 
 Opener = Callable[..., Page]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -115,3 +126,97 @@ def test_axe_finds_nothing_in_the_organisers_room(
         ]
     assert len(seen) > 5
     assert found == []
+
+
+@pytest.fixture
+def alerts(site: Site) -> list[str]:
+    """An alert in each state that an organiser may meet; gives the pages of their updates."""
+    moment = clock.now()
+    with site.app.app_context(), writing():
+        campaign = campaigns.by_slug("amar-fayaz")
+        assert campaign is not None
+        why = {AlertState.PAUSED: PauseReason.BOUNCES}
+        pages = [
+            _alert(campaign, one.value, state=one, paused_for=why.get(one))
+            for one in AlertState
+        ]
+        # What is held is older than what holds it; no worker may take either meanwhile.
+        before = moment - dt.timedelta(minutes=1)
+        pages.append(_alert(campaign, "Held", to=Status.MISSING, approved_at=before))
+        pages.append(_alert(campaign, "Newer", to=Status.DETAINED))
+        relays.report("default", accepted=12345, slowed=2, trouble="RCPT 421")
+        db.session.add(Bounce(source=b"1", fingerprint=b"1", day=clock.today(), is_hard=True))
+        reason = SuppressionReason.BOUNCE
+        db.session.add(Suppression(fingerprint=b"1", reason=reason, since=clock.today()))
+        draft = updates.write(
+            campaign,
+            author_id=None,
+            changes=[],
+            headline="A rally",
+            text="At noon.",
+            happened_on=clock.today(),
+            alerts=True,
+        )
+        db.session.flush()
+        return [f"/organise/campaigns/amar-fayaz/updates/{one}" for one in [*pages, draft.id]]
+
+
+def _alert(campaign: Campaign, headline: str, **values: Any) -> int:
+    """Store an alert as it stands somewhere on its way; its chunk is another worker's."""
+    to = values.pop("to", None)
+    told = factories.an_update(campaign, alerts=True, headline=headline, to=to)
+    alert = factories.an_alert(told, window=600)
+    moment = clock.now()
+    if to is None:
+        figures = {"queued": 41_230, "sent": 12_000, "skipped": 41, "failed": 7}
+        figures |= {"bounced": 3, "complained": 1}
+        values = {"active_at": moment, **figures, **values}
+        later = moment + dt.timedelta(hours=1)
+        db.session.add(
+            AlertChunk(
+                alert_id=alert.id, number=0, done=b"", lease_owner="other", lease_until=later
+            )
+        )
+    for name, value in values.items():
+        setattr(alert, name, value)
+    return told.id
+
+
+@pytest.mark.parametrize(("width", "scheme", "lang"), LOOKS)
+def test_axe_finds_nothing_about_alerts_and_the_pages_fit_the_screen(
+    site: Site, alerts: list[str], open_page: Opener, width: int, scheme: str, lang: str
+) -> None:
+    page = open_page(width=width, scheme=scheme)
+    page.goto(f"{site.url}/{lang}/organisers/sign-in")
+    page.fill("#email", "organiser@example.org")
+    page.fill("#password", factories.PASSWORD)
+    page.click("main form button[type=submit]")
+    campaign = "/organise/campaigns/amar-fayaz"
+    found, wide = [], []
+    for path in ["/organise/mail", campaign, f"{campaign}/pause", *alerts]:
+        page.goto(f"{site.url}/{lang}{path}")
+        for question in page.locator("details.ask summary").all():
+            question.click()
+        found += findings(page)
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            wide.append(path)
+    assert found == []
+    assert wide == []
+
+
+def test_an_alert_on_its_way_is_stopped_by_keyboard_without_script_after_a_question(
+    site: Site, alerts: list[str], open_page: Opener
+) -> None:
+    sending = list(AlertState).index(AlertState.SENDING)
+    page = open_page(script=False)
+    page.goto(f"{site.url}/en/organisers/sign-in")
+    page.fill("#email", "organiser@example.org")
+    page.fill("#password", factories.PASSWORD)
+    page.click("main form button[type=submit]")
+    page.goto(f"{site.url}/en{alerts[sending]}")
+    assert not page.get_by_role("button", name="Stop for good").is_visible()
+    page.locator("details.ask summary").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Stop for good").press("Enter")
+    page.goto(f"{site.url}/en{alerts[sending]}")
+    assert "Stopped: 12,000 people had been told" in page.inner_text("main")

@@ -49,6 +49,8 @@ def test_clearing_deletes_what_the_demo_made_and_nothing_else(data: Path) -> Non
         "tracker.db",
         "tracker.db-wal",
         "mailbox.db",
+        "queue.db",
+        "queue.db-wal",
         "demo.json",
         "keys/a.key",
         "log/a.log",

@@ -14,13 +14,12 @@ from tests.support import factories
 from tests.support.sink import Sink
 from tracker.alerts import queries as alerts
 from tracker.alerts import services as alerting
-from tracker.alerts.models import Alert, AlertState
+from tracker.alerts.models import Alert, AlertChunk, AlertException, AlertState
 from tracker.campaigns import services as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.campaigns.status import Status
 from tracker.campaigns.translations import translate
 from tracker.extensions import db, writing
-from tracker.mail.models import Delivery
 from tracker.updates.models import Update
 
 
@@ -44,12 +43,19 @@ def signed_by(
 def announce(app: Flask, campaign: Campaign) -> Callable[..., Update]:
     """Organisers publish an update that alerts."""
 
-    def run(window: int = 0, **values: Any) -> Update:
+    def run(
+        window: int = 0, translations: dict[str, Any] | None = None, **values: Any
+    ) -> Update:
         with app.app_context():
             with writing():
                 merged = db.session.get_one(Campaign, campaign.id)
                 update = factories.an_update(merged, alerts=True, **values)
-                alerting.announce(update, by_id=None, cancel_window=window)
+                for language, blocks in (translations or {}).items():
+                    texts = {
+                        f"update.{update.id}.{name}": text for name, text in blocks.items()
+                    }
+                    translate(merged, language, texts)
+                factories.an_alert(update, window=window)
             db.session.refresh(update)
             db.session.expunge(update)
             return update
@@ -77,10 +83,11 @@ def test_everybody_who_agreed_is_told_once_in_their_language(
     signed_by("arabic@example.org", lang="ar")
     signed_by("silent@example.org", alerts="no")
     sink.clear()
-    update = announce(to=Status.RELEASED, headline="Amar is free")
-    with app.app_context(), writing():
-        merged = db.session.get_one(Campaign, campaign.id)
-        translate(merged, "ar", {f"update.{update.id}.headline": ("Amar is free", "عمار حر")})
+    update = announce(
+        to=Status.RELEASED,
+        headline="Amar is free",
+        translations={"ar": {"headline": ("Amar is free", "عمار حر")}},
+    )
     work()
     told = sorted(mail.to for mail in sink.mails)
     assert told == ["arabic@example.org", "english@example.org"]
@@ -92,7 +99,8 @@ def test_everybody_who_agreed_is_told_once_in_their_language(
     alert = state_of(app, update)
     assert (alert.state, alert.sent, alert.queued) == (AlertState.DONE, 2, 2)
     with app.app_context():
-        assert db.session.query(Delivery).count() == 0, "nobody's name stays beside the alert"
+        for table in (AlertChunk, AlertException):
+            assert db.session.query(table).count() == 0, "nobody's name stays beside the alert"
 
 
 def test_one_click_in_the_mail_ends_the_mails(
@@ -220,10 +228,10 @@ def test_an_outdated_translation_is_never_told_as_news(
 ) -> None:
     signed_by("spanish@example.org", lang="es")
     sink.clear()
-    update = announce(headline="The report of his release is false")
-    with app.app_context(), writing():
-        merged = db.session.get_one(Campaign, campaign.id)
-        translate(merged, "es", {f"update.{update.id}.headline": ("He is free", "Está libre")})
+    announce(
+        headline="The report of his release is false",
+        translations={"es": {"headline": ("He is free", "Está libre")}},
+    )
     work()
     [mail] = sink.mails
     assert mail.subject.startswith("The report of his release is false")

@@ -16,6 +16,7 @@ from tests.conftest import Person, confirm, path_in, sign
 from tests.support.sink import Sink
 from tracker.campaigns.models import Campaign
 from tracker.confirmations.models import Pending
+from tracker.confirmations.services import LETTER_KIND
 from tracker.extensions import db, writing
 from tracker.mail import services as mail
 from tracker.mail.models import Delivery, SuppressionReason
@@ -151,7 +152,11 @@ def test_the_rows_that_are_left_look_alike(app: Flask, client: FlaskClient) -> N
             )
             before.add(pending.id)
             assert (pending.tag, pending.links, pending.manage_hash) == (None, None, None)
-            assert (delivery.batch_id, delivery.recipient_id, delivery.verdict) == (None,) * 3
+            assert (delivery.kind, delivery.verdict, delivery.attempts) == (
+                LETTER_KIND,
+                None,
+                0,
+            )
             assert delivery.envelope is not None
             assert pending.payload is not None
             rows.append((delivery.id, (len(pending.payload), len(delivery.envelope))))

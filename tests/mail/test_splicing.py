@@ -25,7 +25,8 @@ from tracker.app import create_app
 from tracker.core.templating import markdown
 from tracker.mail import transfer
 from tracker.mail.rendering import Content, put_into_words, unsubscribe_link
-from tracker.mail.splicing import Frozen, NotFrozen, Slots, by_mail, freeze, thaw
+from tracker.mail.returning import stop_extension
+from tracker.mail.splicing import Frozen, NotFrozen, Slots, freeze, thaw
 from tracker.settings import load
 
 SLOTS = Slots(
@@ -235,7 +236,7 @@ def test_without_a_return_address_there_is_no_way_to_stop_by_mail(tmp_path: Path
 
 
 def test_a_token_in_an_address_is_short_enough_and_survives_lower_case() -> None:
-    assert re.fullmatch("[a-z2-7]{52}", by_mail(bytes(range(32))))
+    assert re.fullmatch("[a-z2-7]{52}", stop_extension(bytes(range(32))))
 
 
 @pytest.mark.parametrize("name", ['The "Tracker"', "Solidarität: für alle", "تضامن", "a@b.org"])

@@ -5,10 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from tracker.alerts import services as alerts
+from tracker.alerts.freezing import freeze_update
+from tracker.alerts.models import Alert
 from tracker.campaigns import services as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.campaigns.status import Certainty, Kind, Status
 from tracker.core import clock
+from tracker.extensions import db
 from tracker.organisers import passwords
 from tracker.organisers import services as organisers
 from tracker.organisers.models import Organiser
@@ -71,3 +75,19 @@ def an_update(campaign: Campaign, **values: Any) -> Update:
     update = updates.write(campaign, author_id=None, changes=changes, **{**facts, **values})
     updates.publish(update, by_id=None)
     return update
+
+
+def an_alert(
+    update: Update, *, window: int = 0, lifetime: int = 72, by_id: int | None = None
+) -> Alert:
+    """An alert about a published update, approved at this moment."""
+    alert = alerts.announce(
+        update,
+        frozen=freeze_update(update),
+        by_id=by_id,
+        cancel_window=window,
+        lifetime=lifetime,
+    )
+    # The id is needed at once.
+    db.session.flush()
+    return alert

@@ -1,6 +1,7 @@
 """What the machine offers the tests, used where it starts: servers, a browser, page tools.
 
-``REQUIRE=postgres,browser,pagetools,postfix,dovecot`` in the environment turns each skip into a failure.
+``REQUIRE=postgres,browser,pagetools,postfix,dovecot,redis`` in the environment turns each skip
+into a failure.
 ``python -m tests.support.requirements`` prints what will be used or skipped, and why.
 """
 
@@ -12,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.support import browser, dovecot, pagetools, postfix, postgres
+from tests.support import browser, dovecot, pagetools, postfix, postgres, redis
 
 OFFERS: dict[str, ModuleType] = {
     "postgres": postgres,
@@ -20,6 +21,7 @@ OFFERS: dict[str, ModuleType] = {
     "pagetools": pagetools,
     "postfix": postfix,
     "dovecot": dovecot,
+    "redis": redis,
 }
 
 

@@ -45,6 +45,7 @@ def _subscribe(campaign: Campaign, keystore: Keystore, address: str, language: s
             unsubscribe_hash=tokens.digest(unsubscribe),
             consent_version="test",
             day=clock.today(),
+            generation=campaign.generation,
         )
     )
     return f"/{language}/unsubscribe/{tokens.to_text(unsubscribe)}"

@@ -1,15 +1,55 @@
-"""Finds alerts."""
+"""Finds alerts, what they still owe, and how far they are."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+import datetime as dt
+import functools
+from collections.abc import Collection
+from typing import NamedTuple
 
-from tracker.alerts.models import Alert, AlertState
-from tracker.campaigns.models import PUBLIC, Campaign
+from flask import current_app
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, select
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from tracker.alerts.models import (
+    RUNNING,
+    UNFINISHED,
+    Alert,
+    AlertChunk,
+    AlertException,
+    AlertState,
+    AlertVariant,
+    ExceptionState,
+)
+from tracker.campaigns.models import PUBLIC, Campaign, StatusChange
 from tracker.core import clock
+from tracker.database import UtcDateTime
 from tracker.extensions import db, locked
+from tracker.mail.splicing import Frozen, thaw
+from tracker.settings import Settings
 
-ACTIVE = (AlertState.EXPANDING, AlertState.SENDING)
+LATE = dt.timedelta(hours=3)
+"""An alert that nobody looked after for so long asks an organiser before it goes on."""
+
+
+class Figures(NamedTuple):
+    """How far an alert is: ``queued`` is to how many it goes, the rest what became of them."""
+
+    queued: int
+    sent: int
+    skipped: int
+    deferred: int
+    failed: int
+
+    @property
+    def left(self) -> int:
+        """Give how many mails are still to be sent, those to be tried again included."""
+        return max(0, self.queued - self.sent - self.skipped - self.failed)
+
+
+def by_id(alert_id: int) -> Alert | None:
+    """Give one alert."""
+    return db.session.get(Alert, alert_id)
 
 
 def by_update(update_id: int, *, lock: bool = False) -> Alert | None:
@@ -24,22 +64,234 @@ def of_campaign(campaign_id: int) -> dict[int, Alert]:
     return {alert.update_id: alert for alert in rows}
 
 
-def next_to_expand(*, lock: bool = True) -> Alert | None:
-    """Give an alert whose time has come and whose deliveries are not all written."""
-    due = (Alert.state == AlertState.WAITING) & (Alert.not_before <= clock.now())
+def variant(update_id: int, language: str) -> AlertVariant | None:
+    """Give the frozen mail of an update in one language."""
+    return db.session.get(AlertVariant, (update_id, language))
+
+
+def variants(update_id: int) -> dict[str, Frozen]:
+    """Give the frozen mails of an update, by language, checked. Raises ``NotFrozen``."""
+    settings: Settings = current_app.config["TRACKER"]
+    rows = db.session.scalars(select(AlertVariant).where(AlertVariant.update_id == update_id))
+    return {row.language: thaw(row.frozen, settings=settings) for row in rows}
+
+
+# --- superseding -----------------------------------------------------------------------------
+
+
+def overtakes(newer: type[Alert], older: type[Alert]) -> ColumnElement[bool]:
+    """Say whether one alert tells a newer status of somebody than another, and counts.
+
+    An alert that was stopped or never left counts for nothing: what it would have overtaken
+    goes on by itself.
+    """
+    now, then = aliased(StatusChange), aliased(StatusChange)
+    same = (
+        select(now.id)
+        .join(then, then.subject_id == now.subject_id)
+        .where(now.update_id == newer.update_id, then.update_id == older.update_id)
+        # Of two enclosing queries SQLAlchemy would correlate with the inner one alone.
+        .correlate(newer, older)
+    )
+    return and_(
+        newer.campaign_id == older.campaign_id,
+        newer.approved_at > older.approved_at,
+        newer.state.not_in((AlertState.STOPPED, AlertState.EXPIRED)),
+        exists(same),
+    )
+
+
+@functools.cache  # SQLAlchemy takes longer to build it than the database to answer
+def is_overtaken() -> ColumnElement[bool]:
+    """Say, as a condition on :class:`Alert`, whether a newer one holds it or superseded it."""
+    newer = aliased(Alert)
+    return exists(select(newer.id).where(overtakes(newer, Alert)))
+
+
+def overtaken_by(alert: Alert) -> list[Alert]:
+    """Give the unfinished alerts that an alert supersedes, locked, always in one order."""
+    newer = aliased(Alert)
+    return list(
+        db.session.scalars(
+            locked(
+                select(Alert)
+                .join(newer, and_(newer.id == alert.id, overtakes(newer, Alert)))
+                .where(Alert.state.in_(UNFINISHED))
+                .order_by(Alert.id)
+            )
+        )
+    )
+
+
+def held_alerts(campaign_id: int) -> set[int]:
+    """Give a campaign's unfinished alerts that wait because a newer one is about to leave."""
+    query = select(Alert.id).where(
+        Alert.campaign_id == campaign_id, Alert.state.in_(UNFINISHED), is_overtaken()
+    )
+    return set(db.session.scalars(query))
+
+
+# --- for the worker --------------------------------------------------------------------------
+
+
+@functools.cache
+def may_leave() -> ColumnElement[bool]:
+    """Say, as a condition on Alert joined with Campaign, whether its mails may leave now."""
+    return and_(
+        Alert.state.in_(RUNNING),
+        Alert.not_after > bindparam(None, callable_=clock.now, type_=UtcDateTime()),
+        Campaign.state.in_(PUBLIC),
+        ~is_overtaken(),
+    )
+
+
+def is_frozen(update_id: InstrumentedAttribute[int] | int) -> ColumnElement[bool]:
+    """Say, as a condition, whether an update's mails are frozen."""
+    return exists(select(AlertVariant.update_id).where(AlertVariant.update_id == update_id))
+
+
+def next_to_begin(*, only: int | None = None) -> Alert | None:
+    """Give an alert whose time has come, or whose chunks or mails are not all written.
+
+    With ``only`` that one, locked, unless another worker has it.
+    """
+    moment = clock.now()
+    is_due = and_(Alert.state == AlertState.WAITING, Alert.not_before <= moment)
+    # One that was under way when a new release began to freeze mails.
+    is_not_frozen = and_(Alert.state == AlertState.SENDING, ~is_frozen(Alert.update_id))
     query = (
         select(Alert)
         .join(Campaign, Campaign.id == Alert.campaign_id)
-        .where(due | (Alert.state == AlertState.EXPANDING), Campaign.state.in_(PUBLIC))
+        .where(
+            is_due | (Alert.state == AlertState.EXPANDING) | is_not_frozen,
+            Campaign.state.in_(PUBLIC),
+            ~is_overtaken(),
+        )
         .order_by(Alert.not_before)
         .limit(1)
     )
-    return db.session.scalar(
-        query.with_for_update(of=Alert, skip_locked=True) if lock else query
+    if only is not None:
+        query = (
+            query.where(Alert.id == only)
+            .with_for_update(of=Alert, skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+    return db.session.scalar(query)
+
+
+def is_any_running() -> bool:
+    """Say whether an alert is on its way."""
+    found = db.session.scalar(select(Alert.id).where(Alert.state.in_(RUNNING)).limit(1))
+    db.session.rollback()
+    return found is not None
+
+
+def running() -> list[Alert]:
+    """Give the alerts on their way."""
+    return list(db.session.scalars(select(Alert).where(Alert.state.in_(RUNNING))))
+
+
+def may_run(alert_ids: Collection[int]) -> set[int]:
+    """Give those alerts whose mails may leave at this moment."""
+    return set(db.session.scalars(_may_run(), {"alert_ids": list(alert_ids)}))
+
+
+@functools.cache
+def _may_run() -> Select[int]:
+    return (
+        select(Alert.id)
+        .join(Campaign, Campaign.id == Alert.campaign_id)
+        .where(Alert.id.in_(bindparam("alert_ids", expanding=True)), may_leave())
     )
 
 
-def sending(*, lock: bool = True) -> list[Alert]:
-    """Give the alerts whose deliveries are all written and not all done."""
-    query = select(Alert).where(Alert.state == AlertState.SENDING)
-    return list(db.session.scalars(query.with_for_update(skip_locked=True) if lock else query))
+def free_chunk(
+    *, without: set[str], apart: Collection[int] = (), lock: bool = False
+) -> Row[int, int] | None:
+    """Give alert and number of a chunk to lease.
+
+    Not one that only waits for the limit of a kind of mailbox in ``without``, nor one of the
+    alerts in ``apart``.
+    """
+    moment = clock.now()
+    query = (
+        select(AlertChunk.alert_id, AlertChunk.number)
+        .join(Alert, Alert.id == AlertChunk.alert_id)
+        .join(Campaign, Campaign.id == Alert.campaign_id)
+        .where(
+            ~AlertChunk.is_done,
+            AlertChunk.lease_until.is_(None) | (AlertChunk.lease_until < moment),
+            AlertChunk.held_for.is_(None) | AlertChunk.held_for.not_in(without),
+            Alert.id.not_in(apart),
+            Alert.active_at > moment - LATE,
+            may_leave(),
+        )
+        .order_by(Alert.not_before, AlertChunk.number)
+        .limit(1)
+    )
+    if lock:
+        query = query.with_for_update(of=AlertChunk, skip_locked=True)
+    return db.session.execute(query).first()
+
+
+def due_exceptions(
+    *, limit: int, apart: Collection[int] = (), lock: bool = False
+) -> list[AlertException]:
+    """Give deferred mails of one alert, none of those in ``apart``, whose next try is due."""
+    query = (
+        select(AlertException)
+        .join(Alert, Alert.id == AlertException.alert_id)
+        .join(Campaign, Campaign.id == Alert.campaign_id)
+        .where(
+            AlertException.state == ExceptionState.DEFERRED,
+            AlertException.due_at <= clock.now(),
+            Alert.id.not_in(apart),
+            may_leave(),
+        )
+        .order_by(AlertException.due_at)
+        .limit(limit)
+    )
+    if lock:
+        query = query.with_for_update(of=AlertException, skip_locked=True).execution_options(
+            populate_existing=True
+        )
+    found = list(db.session.scalars(query))
+    return [one for one in found if one.alert_id == found[0].alert_id]
+
+
+def has_open_chunks(alert_id: int) -> bool:
+    """Say whether an alert has a chunk that is not done."""
+    query = select(AlertChunk.number).where(
+        AlertChunk.alert_id == alert_id, ~AlertChunk.is_done
+    )
+    return db.session.scalar(query.limit(1)) is not None
+
+
+# --- figures ---------------------------------------------------------------------------------
+
+
+def figures(alert: Alert) -> Figures:
+    """Give an alert's figures: its own, and what its chunks and exceptions say so far."""
+    sent, skipped = db.session.execute(
+        select(
+            func.coalesce(func.sum(AlertChunk.sent), 0),
+            func.coalesce(func.sum(AlertChunk.skipped), 0),
+        ).where(AlertChunk.alert_id == alert.id)
+    ).one()
+    states = db.session.execute(
+        select(AlertException.state, func.count())
+        .where(AlertException.alert_id == alert.id)
+        .group_by(AlertException.state)
+    )
+    counts = {row[0]: row[1] for row in states}
+    deferred = counts.pop(ExceptionState.DEFERRED, 0)
+    failed = alert.failed + sum(counts.values())
+    told = alert.sent + int(sent) + alert.skipped + int(skipped) + failed
+    return Figures(
+        # Who widened their wish since the alert began was not counted then.
+        queued=max(alert.queued, told + deferred),
+        sent=alert.sent + int(sent),
+        skipped=alert.skipped + int(skipped),
+        deferred=deferred,
+        failed=failed,
+    )

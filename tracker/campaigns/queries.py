@@ -126,3 +126,9 @@ def leading_status(campaign: Campaign) -> Subject | None:
     known = [s for s in campaign.subjects if s.status is not None]
     open_first = sorted(known, key=lambda s: (s.status in OVER, s.position))
     return open_first[0] if open_first else None
+
+
+def generation(campaign_id: int) -> int:
+    """Give how many alerts a campaign has approved so far, and one: read as it is now."""
+    query = select(Campaign.generation).where(Campaign.id == campaign_id)
+    return db.session.scalar(query) or 1

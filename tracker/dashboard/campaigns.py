@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 
 from tracker.alerts import queries as alert_queries
 from tracker.alerts import services as alerts
-from tracker.alerts.models import AlertState
+from tracker.alerts.models import UNFINISHED
 from tracker.campaigns import services, words
 from tracker.campaigns.forms import CloseForm, PauseForm
 from tracker.campaigns.models import Campaign, State, Subject
@@ -16,7 +16,7 @@ from tracker.campaigns.status import tone
 from tracker.core import clock, guard
 from tracker.core.errors import Refused
 from tracker.dashboard import access, queries, translations
-from tracker.dashboard.alerts import AlertShown, alert_shown
+from tracker.dashboard.alerts import alerts_shown
 from tracker.dashboard.blueprint import ROW, bp
 from tracker.organisers import session
 from tracker.signatures import queries as signatures
@@ -51,7 +51,7 @@ def campaigns() -> ResponseReturnValue:
 def campaign(slug: str) -> ResponseReturnValue:
     """Show one campaign: its state, those concerned, updates and alerts, translations."""
     found = access.campaign_or_404(slug)
-    shown = _alerts_shown(found)
+    shown = alerts_shown(found.id)
     drafts = updates.drafts(found.id)
     return render_template(
         "dashboard/campaigns/campaign.html",
@@ -69,11 +69,6 @@ def campaign(slug: str) -> ResponseReturnValue:
     )
 
 
-def _alerts_shown(campaign: Campaign) -> dict[int, AlertShown]:
-    found = alert_queries.of_campaign(campaign.id)
-    return {update_id: alert_shown(alert) for update_id, alert in found.items()}
-
-
 @bp.post("/campaigns/<slug>/publish")
 @guard.csrf_guarded
 def publish_campaign(slug: str) -> ResponseReturnValue:
@@ -88,8 +83,10 @@ def publish_campaign(slug: str) -> ResponseReturnValue:
 def pause_campaign(slug: str) -> ResponseReturnValue:
     """Ask, then hide the page at once and stop what waits to be mailed."""
     found = access.campaign_or_404(slug)
-    waiting = [alert for alert in _alerts_shown(found).values() if alert.is_waiting]
+    waiting = [alert for alert in alerts_shown(found.id).values() if alert.is_active]
     form = PauseForm()
+    if any(not alert.is_waiting for alert in waiting):
+        form.stops_alerts.label.text = _("Stop for good what has not left of them")
     if not form.validate_on_submit():
         page = render_template(
             "dashboard/campaigns/pause_campaign.html",
@@ -109,7 +106,7 @@ def pause_campaign(slug: str) -> ResponseReturnValue:
 def _stop_alerts(campaign: Campaign) -> None:
     for update_id in alert_queries.of_campaign(campaign.id):
         alert = alert_queries.by_update(update_id, lock=True)
-        if alert is not None and alert.state is AlertState.WAITING:
+        if alert is not None and alert.state in UNFINISHED:
             alerts.stop(alert)
 
 

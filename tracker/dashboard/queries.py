@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
-from tracker.alerts.models import Alert
+from tracker.alerts import queries as alerts
+from tracker.alerts.models import UNFINISHED, Alert
 from tracker.campaigns.models import Campaign
 from tracker.endorsements.models import Endorsement, EndorsementState
 from tracker.extensions import db
+from tracker.mail.models import Bounce
 from tracker.organisers import queries as organisers
 from tracker.organisers.models import Organiser
 from tracker.signatures.models import Review, Signature
@@ -68,6 +71,24 @@ def alerts_of(campaign_ids: Iterable[int], *, limit: int) -> list[Alert]:
             .limit(limit)
         )
     )
+
+
+def held_alerts(campaign_ids: Iterable[int]) -> set[int]:
+    """Give the unfinished alerts of several campaigns that wait for a newer one."""
+    query = select(Alert.id).where(
+        Alert.campaign_id.in_(list(campaign_ids)),
+        Alert.state.in_(UNFINISHED),
+        alerts.is_overtaken(),
+    )
+    return set(db.session.scalars(query))
+
+
+def count_bounces(*, since: dt.date) -> dict[bool, int]:
+    """Give how many mails came back from a day on: for good, and for now."""
+    rows = db.session.execute(
+        select(Bounce.is_hard, func.count()).where(Bounce.day >= since).group_by(Bounce.is_hard)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def _count(

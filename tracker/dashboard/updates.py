@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import secrets
 from dataclasses import dataclass
-from email import message_from_bytes, policy
 from typing import Any
 
 from flask import abort, current_app, flash, redirect, render_template, request, url_for
@@ -16,28 +14,26 @@ from flask_babel import gettext as _
 
 from tracker.alerts import queries as alert_queries
 from tracker.alerts import services as alerts
-from tracker.alerts.rendering import update_values
+from tracker.alerts.freezing import freeze_update
 from tracker.campaigns import words
 from tracker.campaigns.models import Campaign, State
 from tracker.campaigns.translations import texts_of, translate
-from tracker.core import clock, guard, tokens
+from tracker.core import clock, guard
 from tracker.core.errors import Refused
 from tracker.core.languages import CONTENT_LANGUAGES, LANGUAGES, direction, speaking, told
 from tracker.dashboard import access, translations
-from tracker.dashboard.alerts import alert_shown
+from tracker.dashboard.alerts import alerts_shown
 from tracker.dashboard.blueprint import ROW, bp
-from tracker.extensions import SAFE_METHODS, writing
-from tracker.mail.rendering import Letter, render
+from tracker.extensions import SAFE_METHODS, wake_after_commit, writing
+from tracker.mail.splicing import Frozen, NotFrozen
 from tracker.organisers import session
+from tracker.settings import Settings
 from tracker.subscriptions import queries as subscriptions
 from tracker.updates import queries, services
 from tracker.updates.entries import Entry, entry_of
 from tracker.updates.forms import SubjectNow, UpdateForm, update_form
 from tracker.updates.models import Update, UpdateState
 from tracker.updates.services import PlannedChange
-
-PLACEHOLDER = "name@example.org"
-"""Stands in the preview where a supporter's address will be."""
 
 
 def update_or_404(campaign: Campaign, update_id: int) -> Update:
@@ -152,24 +148,42 @@ def update(slug: str, update_id: int) -> ResponseReturnValue:
     """Show an update as readers will see it, and how many will be told."""
     campaign = access.campaign_or_404(slug)
     found = update_or_404(campaign, update_id)
-    alert = alert_queries.by_update(update_id)
+    try:
+        frozen = _frozen(found)
+    except NotFrozen:
+        frozen = {}
+    broken = _why_broken(found) if found.alerts and not frozen else ""
     return render_template(
         "dashboard/updates/update.html",
         campaign=campaign,
         update=found,
         is_draft=found.state is UpdateState.DRAFT,
-        may_publish=campaign.state in {State.LIVE, State.CLOSED},
+        may_publish=campaign.state in {State.LIVE, State.CLOSED} and not broken,
+        broken=broken,
         direction=direction,
-        seen=_digest(found),
+        seen=_digest(found, frozen),
         entry=_entry(found, campaign.language),
         words=words,
         told=subscriptions.count_active(campaign.id, for_status_change=bool(found.changes)),
-        mail=_mail_shown(found, _language_wanted(campaign)),
+        mail=_mail_shown(frozen, _language_wanted(campaign)),
         mail_languages=LANGUAGES,
         missing=_not_translated(campaign, found),
         wait=_wait(),
-        alert=alert_shown(alert) if alert is not None else None,
+        alert=alerts_shown(campaign.id).get(update_id),
+        my_address=session.current().email,
     )
+
+
+def _why_broken(found: Update) -> str:
+    """Say why there is no mail to show, in words that help."""
+    settings: Settings = current_app.config["TRACKER"]
+    if not settings.mail_from:
+        why = _("No mail can be made: this site has no sender address. Tell an administrator.")
+    elif found.state is UpdateState.DRAFT:
+        why = _("This mail cannot be made as it is written. Shorten the headline or the text.")
+    else:
+        why = _("The mail is not stored as it was approved, so it is neither shown nor sent.")
+    return str(why)
 
 
 def _wait() -> str:
@@ -188,19 +202,22 @@ def _entry(found: Update, language: str) -> Entry:
         return entry_of(found, texts_of(found.campaign, language))
 
 
-def _mail_shown(found: Update, language: str) -> MailShown:
-    """Render the mail by the worker's own means, to a placeholder, and read it back."""
-    letter = Letter(
-        to=PLACEHOLDER,
-        language=language,
-        template="alerts/update",
-        message_id="preview",
-        list_name=found.campaign.slug,
-        unsubscribe=tokens.to_text(secrets.token_bytes(tokens.TOKEN_BYTES)),
-        values=update_values(found, language),
-        is_bulk=True,
-    )
-    message = message_from_bytes(render(letter), policy=policy.default)
+def _frozen(found: Update) -> dict[str, Frozen]:
+    """Give the mails of an update, as stored once approved; none where it tells nobody.
+
+    Raises :class:`NotFrozen` where a mail would not come out as it is written.
+    """
+    if not found.alerts:
+        return {}
+    stored = alert_queries.variants(found.id)
+    return freeze_update(found) if found.state is UpdateState.DRAFT or not stored else stored
+
+
+def _mail_shown(frozen: dict[str, Frozen], language: str) -> MailShown | None:
+    """Give the mail as one reader's program shows it: the very bytes that are sent."""
+    if language not in frozen:
+        return None
+    message = frozen[language].preview()
     body = message.get_body(("plain",))
     text = body.get_content() if body is not None else ""
     return MailShown(str(message["Subject"]), text, language, direction(language))
@@ -220,19 +237,30 @@ def _not_translated(campaign: Campaign, found: Update) -> list[translations.Prog
 @guard.csrf_guarded
 def publish_update(slug: str, update_id: int) -> ResponseReturnValue:
     """Publish and tell, in one act; a second press finds it published and changes nothing."""
-    window = current_app.config["TRACKER"].cancel_window
+    settings: Settings = current_app.config["TRACKER"]
     try:
+        # Before the transaction: eight languages take a while to be put into words.
+        frozen = _frozen(update_or_404(access.campaign_or_404(slug), update_id))
         with writing():
             campaign = access.campaign_or_404(slug, lock=True)
             found = update_or_404(campaign, update_id)
-            _check_seen(found)
+            _check_seen(found, frozen)
             organiser_id = session.current().id
             services.publish(found, by_id=organiser_id)
             if found.alerts:
-                alerts.announce(found, by_id=organiser_id, cancel_window=window)
+                alerts.announce(
+                    found,
+                    frozen=frozen,
+                    by_id=organiser_id,
+                    cancel_window=settings.cancel_window,
+                    lifetime=settings.alert_lifetime,
+                )
+                wake_after_commit()
                 done = _("Published. Supporters will be told.")
             else:
                 done = _("Published. Nobody is told by mail.")
+    except NotFrozen:
+        return redirect(url_for(".update", slug=slug, update_id=update_id), 303)  # says why
     except Refused as refused:
         flash(told(refused), "error")
         return redirect(url_for(".update", slug=slug, update_id=update_id), 303)
@@ -240,18 +268,40 @@ def publish_update(slug: str, update_id: int) -> ResponseReturnValue:
     return redirect(url_for(".campaign", slug=slug), 303)
 
 
-def _check_seen(found: Update) -> None:
-    """Refuse where the draft is no longer what the preview showed."""
-    if found.state is UpdateState.DRAFT and request.form.get("seen") != _digest(found):
+@bp.post(f"/campaigns/<slug>/updates/<{ROW}:update_id>/trial")
+@guard.csrf_guarded
+def try_alert(slug: str, update_id: int) -> ResponseReturnValue:
+    """Send a draft's mail to the organiser who asks: the very bytes supporters would get."""
+    campaign = access.campaign_or_404(slug)
+    language = _language_wanted(campaign)
+    here = url_for(".update", slug=slug, update_id=update_id, language=language)
+    try:
+        frozen = _frozen(update_or_404(campaign, update_id))
+    except NotFrozen:
+        return redirect(here, 303)  # which says why
+    if language not in frozen:
+        abort(404)
+    organiser = session.current()
+    trial = alerts.prepare_trial(update_id, frozen[language], organiser_id=organiser.id)
+    with access.acting(_("On its way to %(address)s.", address=organiser.email)):
+        found = update_or_404(access.campaign_or_404(slug, lock=True), update_id)
+        alerts.try_out(found, frozen, trial)
+    return redirect(here, 303)
+
+
+def _check_seen(found: Update, frozen: dict[str, Frozen]) -> None:
+    """Refuse where the draft, or a mail, is no longer what the preview showed."""
+    if found.state is UpdateState.DRAFT and request.form.get("seen") != _digest(found, frozen):
         raise Refused(_("The draft was changed meanwhile. Look at it once more."))
 
 
-def _digest(found: Update) -> str:
-    """Give a mark of everything that publishing makes public."""
+def _digest(found: Update, frozen: dict[str, Frozen]) -> str:
+    """Give a mark of everything that publishing makes public, every mail included."""
     parts = [getattr(found, name) for name in _PUBLIC]
     parts += sorted(
         (one.subject_id, one.new_status.value, one.certainty.value) for one in found.changes
     )
+    parts += [(language, one.digest()) for language, one in sorted(frozen.items())]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

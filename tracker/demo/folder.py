@@ -22,6 +22,7 @@ _MARKER_TEXT = "The demo made this folder. 'demo start --fresh' deletes what it 
 
 ORGANISER = "organiser@example.org"
 SENDER = "alerts@example.org"
+RETURN_ADDRESS = "bounces@example.org"
 PARTNER, PARTNERS_CAMPAIGN = "a-partner", "karachi-nine"
 """Short name of the demo's partner, and what its site shows."""
 CANCEL_WINDOW = 30
@@ -29,6 +30,7 @@ CANCEL_WINDOW = 30
 
 _OURS = (
     "demo.json",
+    "queue.db*",
     "tracker.db*",
     "mailbox.db*",
     "keys/*.key",
@@ -71,6 +73,7 @@ class Demo:
             "TRACKER_SMTP_PORT": str(self.ports["smtp"]),
             "TRACKER_SMTP_SECURITY": "none",
             "TRACKER_MAIL_FROM": SENDER,
+            "TRACKER_RETURN_ADDRESS": RETURN_ADDRESS,
             "TRACKER_CANCEL_WINDOW": str(CANCEL_WINDOW),
             "TRACKER_DEMO": "yes",
         }

@@ -129,6 +129,7 @@ class Rows:
                 **shared,
                 "contact": contact.envelope,
                 "scope": Scope.EVERY_UPDATE,
+                "generation": self.campaign.generation,
                 "unsubscribe_hash": tokens.digest(stop),
             }
         )

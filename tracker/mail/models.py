@@ -1,11 +1,11 @@
-"""Deliveries that wait, the keys they are sealed to, and who gets no more mail."""
+"""Deliveries that wait, mail servers, what came back, and who gets no more mail."""
 
 from __future__ import annotations
 
 import datetime as dt
 import enum
 
-from sqlalchemy import Index, LargeBinary, SmallInteger, String, UniqueConstraint
+from sqlalchemy import Float, Integer, LargeBinary, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tracker.database import UNORDERED, Model, Words, random_id
@@ -21,53 +21,24 @@ class OutboxKey(Model):
     created_at: Mapped[dt.datetime]
 
 
-class DeliveryState(enum.Enum):
-    """Where one message to one address stands."""
-
-    QUEUED = "queued"
-    SENT = "sent"
-    SKIPPED = "skipped"
-    REFUSED = "refused"
-    GIVEN_UP = "given-up"
-
-
-class Priority(enum.IntEnum):
-    """Who goes first: somebody waiting for one mail, before a mail to all."""
-
-    SINGLE = 0
-    BULK = 1
-
-
 class Delivery(Model):
-    """One message to one address.
+    """One single mail to one address: a confirmation, a link, a word to an organiser.
 
-    A single mail carries its content in an envelope that only the worker opens, and the row is
-    deleted once the mail server has taken it. A bulk mail names a batch and a recipient; who
-    that is stands in the recipient's own row, read again right before sending.
+    Its content is in an envelope that only the worker opens; the row is deleted once the mail
+    server has taken it. Mails to all are no rows: see ``tracker.alerts.models``.
     """
 
     __tablename__ = "deliveries"
-    __table_args__ = (
-        UniqueConstraint("batch_id", "recipient_id"),
-        Index("ix_deliveries_due", "state", "priority", "due_at"),
-        Index("ix_deliveries_batch_id_state", "batch_id", "state"),
-        UNORDERED,
-    )
+    __table_args__ = (UNORDERED,)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=random_id)
     kind: Mapped[str] = mapped_column(String(32))
-    priority: Mapped[int] = mapped_column(SmallInteger, default=Priority.SINGLE.value)
-    state: Mapped[DeliveryState] = mapped_column(
-        Words(DeliveryState), default=DeliveryState.QUEUED
-    )
-    envelope: Mapped[bytes | None] = mapped_column(LargeBinary)
-    outbox_key_id: Mapped[str | None] = mapped_column(String(32), index=True)
-    batch_id: Mapped[int | None]
-    recipient_id: Mapped[int | None]
+    envelope: Mapped[bytes] = mapped_column(LargeBinary)
+    outbox_key_id: Mapped[str] = mapped_column(String(32), index=True)
     verdict: Mapped[str | None] = mapped_column(String(32))
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
     queued_at: Mapped[dt.datetime]
-    due_at: Mapped[dt.datetime]
+    due_at: Mapped[dt.datetime] = mapped_column(index=True)
     lease_owner: Mapped[str | None] = mapped_column(String(80))
     lease_until: Mapped[dt.datetime | None]
 
@@ -102,3 +73,67 @@ class MailCap(Model):
     name: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     day: Mapped[dt.date] = mapped_column(index=True)
     count: Mapped[int] = mapped_column(SmallInteger)
+
+
+class RelayHealth(Model):
+    """How one mail server does, seen by all workers."""
+
+    __tablename__ = "relay_health"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    first_used_on: Mapped[dt.date]
+    accepted: Mapped[int] = mapped_column(default=0)
+    slowed: Mapped[int] = mapped_column(Integer, default=0)
+    trouble: Mapped[str] = mapped_column(String(64), default="")
+    trouble_at: Mapped[dt.datetime | None]
+    well_at: Mapped[dt.datetime | None]
+
+
+class RateBucket(Model):
+    """When the next mail of one limit is due, as seconds since 1970 (GCRA)."""
+
+    __tablename__ = "rate_buckets"
+
+    name: Mapped[str] = mapped_column(String(48), primary_key=True)
+    tat: Mapped[float] = mapped_column(Float)
+
+
+class ReturnKind(enum.Enum):
+    """What came back."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    COMPLAINT = "complaint"
+    UNSUBSCRIBE = "unsubscribe"
+
+
+class ReturnClaim(Model):
+    """A bounce or complaint as it was received, not yet believed.
+
+    Whoever receives it holds no key; the worker compares ``mac`` and deletes the row.
+    """
+
+    __tablename__ = "return_claims"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=random_id)
+    kind: Mapped[ReturnKind] = mapped_column(Words(ReturnKind))
+    status: Mapped[str] = mapped_column(String(12))
+    alert_id: Mapped[int]
+    slot: Mapped[int]
+    mac: Mapped[bytes] = mapped_column(LargeBinary)
+    day: Mapped[dt.date]
+
+
+class Bounce(Model):
+    """One bounced mail of one address, known by a keyed hash only; kept for some weeks.
+
+    ``source`` is a digest of the mail it answers, so that each mail counts once.
+    """
+
+    __tablename__ = "bounces"
+    __table_args__ = (UNORDERED,)
+
+    source: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary, index=True)
+    day: Mapped[dt.date] = mapped_column(index=True)
+    is_hard: Mapped[bool]

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
+from tracker.core import clock
 from tracker.extensions import db
-from tracker.mail.models import Delivery, DeliveryState, OutboxKey, Suppression
+from tracker.mail.models import Delivery, OutboxKey, Suppression, SuppressionReason
+
+_SUPPRESSED = select(Suppression.__table__.c.fingerprint).where(
+    Suppression.fingerprint.in_(bindparam("these", expanding=True)),
+    Suppression.until.is_(None) | (Suppression.until >= bindparam("on")),
+)
 
 
 def newest_outbox_key() -> OutboxKey | None:
@@ -22,21 +29,22 @@ def is_suppressed(fingerprint: bytes, *, on: dt.date) -> bool:
     return found is not None and (found.until is None or found.until >= on)
 
 
-def count_by_state(batch_id: int) -> dict[DeliveryState, int]:
-    """Give how many deliveries of a batch stand where."""
+def suppressed(fingerprints: Collection[bytes], *, on: dt.date) -> set[bytes]:
+    """Give which of several addresses get no mail on a day."""
+    return set(db.session.scalars(_SUPPRESSED, {"these": list(fingerprints), "on": on}))
+
+
+def count_suppressed() -> dict[SuppressionReason, int]:
+    """Give how many addresses get no more mail today, by why."""
     rows = db.session.execute(
-        select(Delivery.state, func.count())
-        .where(Delivery.batch_id == batch_id)
-        .group_by(Delivery.state)
+        select(Suppression.reason, func.count())
+        .where(Suppression.until.is_(None) | (Suppression.until >= clock.today()))
+        .group_by(Suppression.reason)
     )
     return {row[0]: row[1] for row in rows}
 
 
 def count_waiting() -> dict[str, int]:
     """Give how many mails of each kind wait."""
-    rows = db.session.execute(
-        select(Delivery.kind, func.count())
-        .where(Delivery.state == DeliveryState.QUEUED)
-        .group_by(Delivery.kind)
-    )
+    rows = db.session.execute(select(Delivery.kind, func.count()).group_by(Delivery.kind))
     return {row[0]: row[1] for row in rows}

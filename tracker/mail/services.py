@@ -6,15 +6,15 @@ import datetime as dt
 from typing import Any, NamedTuple
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tracker.core import clock
 from tracker.core.errors import NotReady
 from tracker.database import random_id
-from tracker.extensions import db
+from tracker.extensions import db, wake_after_commit
 from tracker.mail import queries
-from tracker.mail.models import Delivery, MailCap, Suppression, SuppressionReason
+from tracker.mail.models import Bounce, Delivery, MailCap, Suppression, SuppressionReason
 from tracker.sealing import envelopes
 
 ENVELOPE_SIZE = 1024
@@ -59,6 +59,7 @@ def queue(letter: SealedLetter) -> Delivery:
         due_at=moment,
     )
     db.session.add(delivery)
+    wake_after_commit()
     return delivery
 
 
@@ -69,6 +70,69 @@ def suppress(fingerprint: bytes, reason: SuppressionReason, *, until: dt.date | 
         found = Suppression(fingerprint=fingerprint, since=clock.today())
         db.session.add(found)
     found.reason, found.until = reason, until
+
+
+BOUNCE_DAYS = 90
+"""Days without mail for a mailbox that is dead for the first time; the second time for ever."""
+HARD_DAYS, MOST_HARD = 14, 3
+"""So many refusals of other kinds within so many days, and a mailbox is taken to be dead."""
+SOFT_DAYS, MOST_SOFT = 7, 5
+"""So many days with a bounce for now, none further from the next than so many days (as
+Mailman scores them), and a mailbox is taken to be dead."""
+KEPT_DAYS = 35
+"""Days that bounces are kept: as long as the last rule can look back."""
+
+
+def record_bounce(
+    fingerprint: bytes, *, source: bytes, is_hard: bool, suppresses: bool = False
+) -> bool:
+    """Write down that a mail bounced, once per ``source``; suppress a dead mailbox.
+
+    At once where the mailbox does not exist (``suppresses``), else by the rules above. Says
+    whether it was new.
+    """
+    dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    added = db.session.scalar(
+        dialect.insert(Bounce)
+        .values(source=source, fingerprint=fingerprint, day=clock.today(), is_hard=is_hard)
+        .on_conflict_do_nothing()
+        .returning(Bounce.source)
+    )
+    is_new = added is not None
+    if suppresses or (is_new and _is_dead(fingerprint)):
+        suppress_bounced(fingerprint)
+    return is_new
+
+
+def suppress_bounced(fingerprint: bytes) -> None:
+    """Send nothing more to a dead mailbox: for months, and if it happens again for ever."""
+    found = db.session.get(Suppression, fingerprint)
+    if found is None:
+        until = clock.today() + dt.timedelta(days=BOUNCE_DAYS)
+        suppress(fingerprint, SuppressionReason.BOUNCE, until=until)
+    elif found.until is not None and found.until < clock.today():
+        suppress(fingerprint, SuppressionReason.BOUNCE, until=None)
+
+
+def _is_dead(fingerprint: bytes) -> bool:
+    rows = db.session.execute(
+        select(Bounce.day, Bounce.is_hard).where(Bounce.fingerprint == fingerprint)
+    ).all()
+    since = clock.today() - dt.timedelta(days=HARD_DAYS)
+    if sum(row.is_hard and row.day >= since for row in rows) >= MOST_HARD:
+        return True
+    score, before = 0, clock.today()
+    for day in sorted({row.day for row in rows}, reverse=True):
+        if (before - day).days > SOFT_DAYS:
+            break
+        score, before = score + 1, day
+    return score >= MOST_SOFT
+
+
+def forget_bounces() -> None:
+    """Delete bounces that no rule looks at any more."""
+    before = clock.today() - dt.timedelta(days=KEPT_DAYS)
+    db.session.execute(delete(Bounce).where(Bounce.day < before))
 
 
 def count_mail(names: dict[bytes, int]) -> bool:

@@ -6,7 +6,6 @@ organiser previews, what goes out as a test and what everybody gets are the same
 
 from __future__ import annotations
 
-import base64
 import binascii
 import functools
 import hashlib
@@ -26,10 +25,11 @@ from tracker.core import clock, languages, tokens
 from tracker.mail import composing
 from tracker.mail.inspection import inspect
 from tracker.mail.rendering import Content, Words
+from tracker.mail.returning import stop_extension
 from tracker.mail.transfer import BASE64_STOP, TOKEN_LENGTH, Gap, NotFrozen
 from tracker.settings import Settings
 
-__all__ = ["Frozen", "NotFrozen", "Slots", "by_mail", "freeze", "thaw"]
+__all__ = ["Frozen", "NotFrozen", "Slots", "freeze", "thaw"]
 
 VERSION = 1
 MAX_SIZE = 1_000_000
@@ -247,13 +247,8 @@ def _placeholders(seed: bytes) -> Slots:
         message_id="preview",
         date=format_datetime(clock.now(), usegmt=True),
         stop=tokens.to_text(token),
-        stop_by_mail=by_mail(token),
+        stop_by_mail=stop_extension(token),
     )
-
-
-def by_mail(token: bytes) -> str:
-    """Give a token's form in an address: 52 characters of base32, which case cannot harm."""
-    return base64.b32encode(token).decode("ascii").rstrip("=").lower()
 
 
 def _verify(frozen: Frozen, words: Words, slots: Slots) -> None:

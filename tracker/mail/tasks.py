@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import current_app
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.exc import OperationalError
 
 from tracker.core import clock
@@ -32,8 +32,8 @@ from tracker.mail.connection import (
     VerifiedConnection,
     mail,
 )
-from tracker.mail.models import Delivery, DeliveryState, Priority
-from tracker.mail.rendering import Letter, render
+from tracker.mail.models import Delivery
+from tracker.mail.rendering import Letter, Ready, render
 from tracker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ OTHER_WORKER_SECONDS = 30
 RELAY_PAUSE_SECONDS = (1, 2, 5, 15, 60)
 """Waiting time after each failure of the mail server itself."""
 
-Source = Callable[[Sequence[Delivery]], Mapping[int, Letter | None]]
+Source = Callable[[Sequence[Delivery]], Mapping[int, Letter | Ready | None]]
 """Gives the letters of leased deliveries of one kind, inside a write transaction.
 
 ``None`` means that nobody is to be told any more. A delivery left out of the answer waits for
@@ -69,6 +69,8 @@ class Office:
     owner: str
     sources: Mapping[str, Source]
     connection: VerifiedConnection | None = None
+    relay: int = 0
+    """Which of the mail servers it uses; the next one after a failure."""
     troubles: int = 0
     refused_in_row: int = 0
     closed_until: float = 0.0
@@ -80,17 +82,17 @@ class Office:
             self.connection = None
 
 
-def deliver_due(office: Office, *, priority: Priority, stop: Callable[[], bool]) -> int:
+def deliver_due(office: Office, *, stop: Callable[[], bool]) -> int:
     """Send one window of due mails and give how many were dealt with."""
     if time.monotonic() < office.closed_until:
         return 0
     kinds = list(office.sources)
-    is_any = db.session.scalar(_due(priority, kinds).limit(1)) is not None
+    is_any = db.session.scalar(_due(kinds).limit(1)) is not None
     db.session.rollback()
     if not is_any:
         return 0
     with writing():
-        ids = _lease(office.owner, priority=priority, kinds=kinds)
+        ids = _lease(office.owner, kinds)
     # In the order of the lease: who waits longest goes first, a mail that made trouble last.
     letters = sorted(_letters(office, ids), key=lambda letter: ids.index(letter[0]))
     return len(ids) - len(letters) + _send_all(office, letters, stop=stop)
@@ -101,13 +103,11 @@ def _settings() -> Settings:
     return settings
 
 
-def _due(priority: Priority, kinds: list[str]) -> Select[int]:
+def _due(kinds: list[str]) -> Select[int]:
     moment = clock.now()
     return (
         select(Delivery.id)
         .where(
-            Delivery.state == DeliveryState.QUEUED,
-            Delivery.priority == priority.value,
             Delivery.due_at <= moment,
             Delivery.kind.in_(kinds),
             or_(Delivery.lease_until.is_(None), Delivery.lease_until < moment),
@@ -116,8 +116,8 @@ def _due(priority: Priority, kinds: list[str]) -> Select[int]:
     )
 
 
-def _lease(owner: str, *, priority: Priority, kinds: list[str]) -> list[int]:
-    due = _due(priority, kinds).limit(WINDOW).with_for_update(skip_locked=True)
+def _lease(owner: str, kinds: list[str]) -> list[int]:
+    due = _due(kinds).limit(WINDOW).with_for_update(skip_locked=True)
     ids = list(db.session.scalars(due))
     until = clock.now() + dt.timedelta(seconds=_settings().lease_seconds)
     if ids:
@@ -130,7 +130,7 @@ def _lease(owner: str, *, priority: Priority, kinds: list[str]) -> list[int]:
     return ids
 
 
-def _letters(office: Office, ids: list[int]) -> list[tuple[int, Letter]]:
+def _letters(office: Office, ids: list[int]) -> list[tuple[int, Letter | Ready]]:
     """Ask the sources for the letters; drop what nobody is to be told any more."""
     try:
         return _written(office, ids)
@@ -144,8 +144,8 @@ def _letters(office: Office, ids: list[int]) -> list[tuple[int, Letter]]:
         return [letter for one in ids for letter in _letters(office, [one])]
 
 
-def _written(office: Office, ids: list[int]) -> list[tuple[int, Letter]]:
-    ready: list[tuple[int, Letter]] = []
+def _written(office: Office, ids: list[int]) -> list[tuple[int, Letter | Ready]]:
+    ready: list[tuple[int, Letter | Ready]] = []
     with writing():
         rows = db.session.scalars(select(Delivery).where(Delivery.id.in_(ids))).all()
         for kind in sorted({row.kind for row in rows}):
@@ -157,12 +157,12 @@ def _written(office: Office, ids: list[int]) -> list[tuple[int, Letter]]:
                 elif letter := found[row.id]:
                     ready.append((row.id, letter))
                 else:
-                    _finish(row, DeliveryState.SKIPPED)
+                    db.session.delete(row)
     return ready
 
 
 def _send_all(
-    office: Office, letters: list[tuple[int, Letter]], *, stop: Callable[[], bool]
+    office: Office, letters: list[tuple[int, Letter | Ready]], *, stop: Callable[[], bool]
 ) -> int:
     started, done = time.monotonic(), 0
     for position, (delivery_id, letter) in enumerate(letters):
@@ -184,18 +184,18 @@ def _send_all(
     return done
 
 
-def _send_one(office: Office, delivery_id: int, letter: Letter) -> None:
+def _send_one(office: Office, delivery_id: int, letter: Letter | Ready) -> None:
     """Send one letter and write down what the server said."""
     if not _still_ours(office.owner, delivery_id):
         return
     try:
-        raw = render(letter)
+        raw = letter.raw if isinstance(letter, Ready) else render(letter)
     except Exception as error:  # noqa: BLE001 - one bad template must not stop all other mail
         log.error("delivery %s cannot be written: %s", delivery_id, type(error).__name__)
         _retry(delivery_id, office.owner)
         return
     if office.connection is None:
-        office.connection = mail.connect()
+        office.connection = mail.connect(_settings().relays[office.relay])
     try:
         sender = _settings().mail_from or ""
         office.connection.deliver(raw, sender=sender, recipient=letter.to)
@@ -210,10 +210,10 @@ def _send_one(office: Office, delivery_id: int, letter: Letter) -> None:
             _retry(delivery_id, office.owner)
         else:
             log.warning("delivery %s: the server answered %s, never", delivery_id, failure.code)
-            _mark(delivery_id, DeliveryState.REFUSED)
+            _mark(delivery_id)
     else:
         office.refused_in_row = 0
-        _mark(delivery_id, DeliveryState.SENT)
+        _mark(delivery_id)
     office.troubles = 0
 
 
@@ -239,8 +239,8 @@ def _still_ours(owner: str, delivery_id: int) -> bool:
         return bool(renewed.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has one
 
 
-def _mark(delivery_id: int, state: DeliveryState) -> None:
-    """Write down what the server said, whoever holds the lease by now.
+def _mark(delivery_id: int) -> None:
+    """Delete a mail that is over, whoever holds the lease by now.
 
     A database that is busy at this moment is asked again: what was accepted and not written
     down would be sent a second time.
@@ -249,22 +249,12 @@ def _mark(delivery_id: int, state: DeliveryState) -> None:
     while True:
         try:
             with writing():
-                row = db.session.get(Delivery, delivery_id, populate_existing=True)
-                if row is not None and row.state is DeliveryState.QUEUED:
-                    _finish(row, state)
+                db.session.execute(delete(Delivery).where(Delivery.id == delivery_id))
             return
         except (DatabaseBusy, OperationalError):
             if time.monotonic() > until:
                 raise
             time.sleep(0.2)
-
-
-def _finish(row: Delivery, state: DeliveryState) -> None:
-    """Write an end down; a single mail leaves nothing behind."""
-    if row.priority == Priority.SINGLE.value:
-        db.session.delete(row)
-        return
-    row.state, row.lease_owner, row.lease_until = state, None, None
 
 
 def _retry(delivery_id: int, owner: str) -> None:
@@ -277,7 +267,7 @@ def _retry(delivery_id: int, owner: str) -> None:
         spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, protects nothing
         due = clock.now() + dt.timedelta(minutes=minutes * spread)
         if due > row.queued_at + GIVE_UP_AFTER:
-            _finish(row, DeliveryState.GIVEN_UP)
+            db.session.delete(row)
         else:
             row.due_at, row.lease_owner, row.lease_until = due, None, None
 
@@ -286,7 +276,7 @@ def _wait_for_another(row: Delivery) -> None:
     """Leave a mail to a worker that holds its key, or until its campaign goes on."""
     if clock.now() > row.queued_at + GIVE_UP_AFTER:
         log.error("delivery %s: no worker could write it in three days", row.id)
-        _finish(row, DeliveryState.GIVEN_UP)
+        db.session.delete(row)
     else:
         _put_off(row, seconds=OTHER_WORKER_SECONDS)
 
@@ -306,15 +296,19 @@ def _release(owner: str, ids: list[int], *, last: int | None = None) -> None:
             .execution_options(synchronize_session=False)
         )
         db.session.execute(
-            ours.where(Delivery.state == DeliveryState.QUEUED)
-            .values(lease_owner=None, lease_until=None)
-            .execution_options(synchronize_session=False)
+            ours.values(lease_owner=None, lease_until=None).execution_options(
+                synchronize_session=False
+            )
         )
 
 
 def _relay_failed(office: Office, trouble: RelayTrouble) -> None:
-    pause = RELAY_PAUSE_SECONDS[min(office.troubles, len(RELAY_PAUSE_SECONDS) - 1)]
+    name, number = _settings().relays[office.relay].name, len(_settings().relays)
+    rounds, tried = divmod(office.troubles, number)
+    is_last = tried == number - 1
+    pause = RELAY_PAUSE_SECONDS[min(rounds, len(RELAY_PAUSE_SECONDS) - 1)] if is_last else 0
     office.troubles += 1
+    office.relay = (office.relay + 1) % number
     office.closed_until = time.monotonic() + pause
     office.close()
-    log.warning("the mail server cannot be used (%s); next try in %s s", trouble, pause)
+    log.warning("relay %s cannot be used (%s); next try in %s s", name, trouble, pause)

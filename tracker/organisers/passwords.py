@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import threading
 import unicodedata
@@ -31,9 +32,10 @@ def hash_password(password: str) -> str:
 def matches(password_hash: str | None, password: str) -> bool:
     """Say whether a password is right; as slow for an unknown account as for a known one."""
     with _AT_ONCE:
+        nobody = _nobody()
         try:
             # An unknown account verifies against a hash that nothing matches.
-            _HASHER.verify(password_hash or _NOBODY, _normal(password))
+            _HASHER.verify(password_hash or nobody, _normal(password))
         except (VerificationError, InvalidHashError):
             return False
     return password_hash is not None
@@ -75,4 +77,7 @@ def _normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-_NOBODY = _HASHER.hash(secrets.token_hex(32))
+@functools.cache
+def _nobody() -> str:
+    """Give the hash of a password that nobody has, made when somebody first signs in."""
+    return _HASHER.hash(secrets.token_hex(32))

@@ -24,3 +24,8 @@ def capped(key: bytes, address: str, *, scope: str) -> bytes:
 def link(key: bytes, *, purpose: str, row: int) -> bytes:
     """Give the token of a link that can do one thing for one row (DESIGN §7, Links)."""
     return hmac.digest(key, f"link\0{purpose}\0{row}".encode(), "sha256")
+
+
+def mail(key: bytes, *, alert: int, slot: int) -> bytes:
+    """Give the 32 bytes that mark one mail of an alert: its return address, its Message-ID."""
+    return hmac.digest(key, b"mail\0%d\0%d" % (alert, slot), "sha256")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tracker.database import UNORDERED, Model, Words, random_id
@@ -22,10 +22,19 @@ class Subscription(Model):
     """Somebody agreed to get alerts; the address is sealed to the campaign's key.
 
     One per campaign and mailbox, settled by the tag. Unsubscribing deletes the row.
+
+    ``slot`` is its place in the bitmaps of alerts, given by the worker in shuffled batches when
+    the next alert begins, and never given again. ``generation`` is how many alerts had been
+    approved when it came: it hears of later ones only.
     """
 
     __tablename__ = "subscriptions"
-    __table_args__ = (UniqueConstraint("campaign_id", "tag"), UNORDERED)
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "tag"),
+        # With the id behind it, so that those without a slot are found page by page.
+        Index("ix_subscriptions_campaign_id_slot", "campaign_id", "slot", "id"),
+        UNORDERED,
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=random_id)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
@@ -37,3 +46,5 @@ class Subscription(Model):
     unsubscribe_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     consent_version: Mapped[str] = mapped_column(String(16))
     day: Mapped[dt.date]
+    generation: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    slot: Mapped[int | None] = mapped_column(Integer)

@@ -7,7 +7,11 @@ from typing import NamedTuple
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
+from tracker.campaigns import queries as campaigns
 from tracker.campaigns.models import Campaign
+from tracker.confirmations import queries as pendings
+from tracker.confirmations import services as confirmations
+from tracker.confirmations.models import Kind
 from tracker.confirmations.services import Opened
 from tracker.core import clock, tokens
 from tracker.extensions import db
@@ -56,6 +60,7 @@ def subscribe(opened: Opened, contact: SealedContact, *, scope: Scope) -> None:
         unsubscribe_hash=tokens.digest(opened.unsubscribe),
         consent_version=CONSENT_VERSION,
         day=clock.today(),
+        generation=campaigns.generation(pending.campaign_id),
     )
     try:
         with db.session.begin_nested():
@@ -70,6 +75,22 @@ def subscribe(opened: Opened, contact: SealedContact, *, scope: Scope) -> None:
 def change(subscription: Subscription, *, scope: Scope, language: str) -> None:
     """Change what a subscriber hears, and in which language."""
     subscription.scope, subscription.language = scope, language
+
+
+def leave(secret: bytes) -> None:
+    """End the mails that an unsubscribe link stops; nothing happens where it is unknown."""
+    found = queries.by_unsubscribe(secret) or pendings.by_unsubscribe(secret)
+    if found is None or found.tag is None:
+        return
+    campaign_id, tag = found.campaign_id, found.tag
+    # First what is just being confirmed by this mailbox, then the mails it may have begun.
+    pendings.lock_mailbox(campaign_id, tag)
+    unsubscribe(campaign_id, tag)
+    pending = pendings.by_unsubscribe(secret)
+    if pending is not None and pending.confirmed_on is None:
+        confirmations.refuse(pending)
+    elif pending is not None and pending.kind is Kind.SUBSCRIPTION:
+        confirmations.discard(pending)
 
 
 def unsubscribe(campaign_id: int, tag: bytes) -> None:

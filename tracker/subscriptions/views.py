@@ -9,7 +9,6 @@ from tracker.campaigns import queries as campaigns
 from tracker.campaigns.translations import Text, texts_of
 from tracker.confirmations import intake
 from tracker.confirmations import queries as pendings
-from tracker.confirmations import services as confirmations
 from tracker.confirmations.models import Kind
 from tracker.core import guard, languages, tokens
 from tracker.extensions import SAFE_METHODS, writing
@@ -67,7 +66,7 @@ def unsubscribe(token: str) -> ResponseReturnValue:
     secret = tokens.from_text(token)
     if secret is not None:
         with writing():
-            _stop(secret)
+            services.leave(secret)
     return render_template("subscriptions/unsubscribe.html", done=True, title=title)
 
 
@@ -79,18 +78,3 @@ def _title(token: str) -> Text | None:
         return None
     campaign = campaigns.by_id(found.campaign_id)
     return texts_of(campaign, languages.current()).text("title", campaign.title)
-
-
-def _stop(secret: bytes) -> None:
-    found = queries.by_unsubscribe(secret) or pendings.by_unsubscribe(secret)
-    if found is None or found.tag is None:
-        return
-    campaign_id, tag = found.campaign_id, found.tag
-    # First what is just being confirmed by this mailbox, then the mails it may have begun.
-    pendings.lock_mailbox(campaign_id, tag)
-    services.unsubscribe(campaign_id, tag)
-    pending = pendings.by_unsubscribe(secret)
-    if pending is not None and pending.confirmed_on is None:
-        confirmations.refuse(pending)
-    elif pending is not None and pending.kind is Kind.SUBSCRIPTION:
-        confirmations.discard(pending)

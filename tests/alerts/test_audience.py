@@ -1,0 +1,204 @@
+"""Who is told: who was subscribed at approval and still is when the turn comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import delete
+
+from tests.alerts.conftest import House, people
+from tests.support.sink import Mail
+from tracker.alerts import expanding
+from tracker.alerts.models import Alert, AlertState
+from tracker.campaigns.models import Campaign
+from tracker.campaigns.status import Status
+from tracker.core import clock
+from tracker.extensions import db, writing
+from tracker.mail import services as mail
+from tracker.mail.models import SuppressionReason
+from tracker.sealing import tags
+from tracker.subscriptions.models import Scope, Subscription
+
+SARA = "sara@example.org"
+
+
+def when(house: House, number: int, act: Callable[[], Any]) -> None:
+    """Do something while the mail server has so many mails and hears of the next."""
+
+    class Watched(list[Mail]):
+        def append(self, mail: Mail) -> None:
+            super().append(mail)
+            if len(self) == number:
+                act()
+
+    house.patch.setattr(house.sink, "mails", Watched())
+
+
+def small_windows(house: House, size: int = 5) -> None:
+    house.patch.setattr("tracker.alerts.sending.WINDOW", size)
+    house.patch.setattr("tracker.alerts.sending.FEW_WAITING", 1)
+
+
+def test_who_leaves_in_the_middle_gets_nothing_beyond_the_window_in_hand(
+    house: House,
+) -> None:
+    house.subscribe(*people(60))
+    small_windows(house)
+
+    def leave() -> None:
+        with house.app.app_context(), writing():
+            db.session.execute(delete(Subscription))
+
+    when(house, 10, leave)
+    alert_id = house.tell()
+    house.work()
+    assert 10 <= len(house.sink.mails) <= 25
+    alert = house.alert(alert_id)
+    assert (alert.state, alert.queued) == (AlertState.DONE, 60)
+    assert alert.sent == len(house.sink.mails)
+    assert alert.sent + alert.skipped == 60
+
+
+def test_one_click_ends_the_mails_of_an_alert_under_way(
+    house: House, client: FlaskClient
+) -> None:
+    links = house.subscribe(SARA, *people(3))
+    house.tell(window=600)
+    alert = house.tell()
+    assert client.post(links[SARA], data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    house.work()
+    assert SARA not in house.told()
+    assert house.alert(alert).queued == 3, "who left before it began is not counted"
+
+
+def test_who_complains_before_their_turn_is_skipped(house: House) -> None:
+    house.subscribe(SARA, *people(20))
+    small_windows(house)
+    fingerprint = tags.tag(house.worker.keystore.site_key(), SARA)
+
+    def complain() -> None:
+        with house.app.app_context(), writing():
+            mail.suppress(fingerprint, SuppressionReason.COMPLAINT, until=None)
+
+    with house.app.app_context():
+        house.worker.turn()
+    complain()
+    alert_id = house.tell()
+    house.work()
+    assert SARA not in house.told()
+    assert house.figures(alert_id)[:3] == (21, 20, 1)
+
+
+def test_a_suppression_that_is_over_stops_nothing(house: House) -> None:
+    house.subscribe(SARA)
+    fingerprint = tags.tag(house.worker.keystore.site_key(), SARA)
+    with house.app.app_context(), writing():
+        yesterday = clock.today().replace(year=clock.today().year - 1)
+        mail.suppress(fingerprint, SuppressionReason.BOUNCE, until=yesterday)
+    house.tell()
+    house.work()
+    assert house.told() == {SARA: 1}
+
+
+@pytest.mark.parametrize("wish", ["language", "fewer", "more"])
+def test_a_wish_changed_before_the_turn_counts(house: House, wish: str) -> None:
+    house.subscribe(SARA)
+    if wish == "more":
+        house.change(Subscription, scope=Scope.STATUS_CHANGES)
+        house.subscribe("omar@example.org")
+    alert_id = house.tell()
+    with house.app.app_context():
+        house.worker.make_keys()
+        while house.alert(alert_id).slots is None:
+            expanding.expand_next()
+    if wish == "language":
+        house.change(Subscription, language="ar")
+    else:
+        scope = Scope.EVERY_UPDATE if wish == "more" else Scope.STATUS_CHANGES
+        house.change(Subscription, scope=scope)
+    house.work()
+    figures = house.figures(alert_id)
+    assert figures.queued == figures.sent + figures.skipped
+    if wish == "fewer":
+        assert not house.told()
+        return
+    assert house.told()[SARA] == 1
+    if wish == "language":
+        assert 'dir="rtl"' in house.sink.mails[0].html
+
+
+def test_status_changes_are_told_to_all_and_other_updates_to_those_who_want_them(
+    house: House,
+) -> None:
+    house.subscribe(*people(3))
+    house.change(Subscription, scope=Scope.STATUS_CHANGES)
+    house.subscribe(SARA)
+    house.tell()
+    house.work()
+    assert house.told() == {SARA: 1}
+    house.tell(to=Status.DETAINED)
+    house.work()
+    assert house.told() == {SARA: 2, **dict.fromkeys(people(3), 1)}
+
+
+def test_who_confirms_after_approval_hears_of_the_next_only(house: House) -> None:
+    house.subscribe(SARA)
+    first = house.tell(window=1)
+    house.subscribe("late@example.org")
+    house.change(Alert, not_before=clock.now())
+    house.work()
+    assert house.told() == {SARA: 1}
+    assert house.alert(first).queued == 1
+    house.tell()
+    house.work()
+    assert house.told() == {SARA: 2, "late@example.org": 1}
+
+
+def test_slots_tell_no_order_of_signing_and_are_never_given_twice(house: House) -> None:
+    house.patch.setattr("tracker.alerts.expanding.PAGE", 7)
+    for one in people(40):
+        house.subscribe(one)
+    house.tell()
+    house.work()
+    order = [mail.to for mail in house.sink.mails]
+    assert sorted(order) == sorted(people(40))
+    slots = {row.id: row.slot for row in house.rows(Subscription)}
+    assert sorted(slots.values()) == list(range(40))
+    by_slot = sorted(slots, key=lambda row: slots[row])
+    came = _in_order_of_coming(house)
+    assert [came[row] for row in by_slot] != people(40)
+    with house.app.app_context(), writing():
+        db.session.execute(delete(Subscription).where(Subscription.slot >= 30))
+    house.subscribe(*people(5, "later"))
+    house.tell()
+    house.work()
+    new = {row.slot for row in house.rows(Subscription)} - set(slots.values())
+    assert new == set(range(40, 45))
+    [campaign] = house.rows(Campaign)
+    assert campaign.next_slot == 45
+
+
+def _in_order_of_coming(house: House) -> dict[int, str]:
+    """Give whose row is which, from the envelope as the worker opens it."""
+    keys = house.worker.keystore.campaign(house.campaign.key_id or "")
+    found = {}
+    for row in house.rows(Subscription):
+        for address in people(40):
+            if row.tag == tags.tag(keys.tag_key, address):
+                found[row.id] = address
+    return found
+
+
+def test_more_people_than_a_chunk_holds_and_pages_are_all_told_once(house: House) -> None:
+    house.patch.setattr("tracker.alerts.expanding.PAGE", 25)
+    for module in ("expanding", "batches", "models"):
+        house.patch.setattr(f"tracker.alerts.{module}.CHUNK", 20)
+    house.subscribe(*people(90))
+    alert_id = house.tell()
+    house.work()
+    assert house.told() == dict.fromkeys(people(90), 1)
+    assert house.figures(alert_id)[:3] == (90, 90, 0)
+    assert house.has_forgotten()

@@ -1,0 +1,221 @@
+"""Whatever stands in the database: one alert may break, all others are told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from typing import Any
+
+import pytest
+from nacl.public import PublicKey, SealedBox
+from sqlalchemy import update
+
+from tests.alerts.conftest import House, announce, people
+from tests.support import factories
+from tests.support.supporters import subscribe
+from tracker.alerts.models import Alert, AlertChunk, AlertState, AlertVariant, PauseReason
+from tracker.campaigns import services as campaigns
+from tracker.campaigns.models import Campaign
+from tracker.extensions import db, writing
+from tracker.sealing import envelopes
+from tracker.subscriptions.models import Subscription
+
+ORGANISER = "organiser@example.org"
+SARA = "sara@example.org"
+
+
+@pytest.fixture
+def other(house: House) -> int:
+    """An alert of another campaign; gives its id."""
+    with house.app.app_context():
+        with writing():
+            factories.an_organiser(ORGANISER)
+            made = factories.a_campaign(slug="free-bano-khan", title="Free Bano Khan")
+        house.worker.make_keys()
+        with writing():
+            campaigns.publish(db.session.get_one(Campaign, made.id))
+        campaign_id = made.id
+    subscribe(house.app, campaign_id, ["other@example.org"])
+    with house.app.app_context(), writing():
+        told = factories.an_update(db.session.get_one(Campaign, campaign_id), alerts=True)
+        return announce(told).id
+
+
+def let_it_begin(house: House, alert_id: int) -> None:
+    """Go on to where the chunks are written and nothing is sent."""
+    bulk = house.worker._bulk
+    house.patch.setattr(house.worker, "_bulk", lambda: 0)
+    with house.app.app_context():
+        for _ in range(8):
+            house.worker.turn()
+    house.patch.setattr(house.worker, "_bulk", bulk)
+    assert house.alert(alert_id).state is AlertState.SENDING
+
+
+def at_last(house: House, alert_id: int) -> Alert:
+    """Let it begin before all others, and see that the other campaign's people are told."""
+    with house.app.app_context(), writing():
+        alert = db.session.get_one(Alert, alert_id)
+        alert.not_before = alert.approved_at - dt.timedelta(minutes=1)
+    house.work_until(lambda: house.told()["other@example.org"] == 1)
+    house.work()
+    return house.alert(alert_id)
+
+
+def forge(house: House, alert_id: int, old: bytes, new: bytes) -> None:
+    with house.app.app_context(), writing():
+        update_id = db.session.get_one(Alert, alert_id).update_id
+        for row in db.session.query(AlertVariant).filter_by(update_id=update_id):
+            assert old in row.frozen
+            row.frozen = row.frozen.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (rb"\r\nTo: ", rb"\r\nBcc: evil@example.org\r\nTo: "),
+        (rb"\r\n.", rb"\n."),
+        (b"{", b"[" * 50_000),
+        (b'"version"', b'"aversion"'),
+    ],
+    ids=["one more recipient", "a bare line feed", "deeply nested", "another shape"],
+)
+def test_a_forged_mail_is_never_sent_and_the_organisers_are_told(
+    house: House, other: int, old: bytes, new: bytes
+) -> None:
+    house.subscribe(*people(3))
+    alert_id = house.tell()
+    try:
+        forge(house, alert_id, old, new)
+    except AssertionError:
+        forge(house, alert_id, rb"\r\n", rb"\n")
+    alert = at_last(house, alert_id)
+    assert (alert.state, alert.paused_for) == (AlertState.PAUSED, PauseReason.BROKEN)
+    assert house.told() == {ORGANISER: 1, "other@example.org": 1}
+
+
+def test_addresses_that_are_none_are_refused_and_all_others_told(
+    house: House, other: int
+) -> None:
+    hostile = ["two@example.org,three@example.org", "a b@example.org", "x", "ü@example.org"]
+    hostile += [
+        "a@example.org\r\nRCPT TO:<b@example.org>",
+        "<a@example.org>",
+        "a" * 300 + "@b.c",
+    ]
+    house.subscribe(*people(3))
+    _seal(house, [{"to": one} for one in hostile] + [{"to": None}, {"to": {}}, {}])
+    house.patch.setattr("tracker.alerts.stopping.LEAST", 1000)
+    alert_id = house.tell()
+    alert = at_last(house, alert_id)
+    assert alert.state is AlertState.DONE
+    assert (alert.queued, alert.sent, alert.failed) == (13, 3, 10)
+    assert set(house.told()) == {*people(3), "other@example.org"}
+
+
+def _seal(house: House, contents: list[dict[str, Any]]) -> None:
+    """Store subscriptions whose envelopes hold whatever an intruder put in."""
+    house.subscribe(*people(len(contents), "forged"))
+    keys = house.worker.keystore.campaign(house.campaign.key_id or "")
+    known = {row.id for row in house.rows(Subscription)}
+    with house.app.app_context(), writing():
+        found = db.session.query(Subscription).filter(
+            Subscription.id.in_(known), Subscription.campaign_id == house.campaign.id
+        )
+        rows = sorted(found, key=lambda row: row.id)
+        forged = [row for row in rows if _address(house, row).startswith("forged")]
+        for row, content in zip(forged, contents, strict=True):
+            context = envelopes.context("contact", house.campaign.id, row.id)
+            row.contact = envelopes.seal(
+                keys.pair.public, content, context=context, size=envelopes.CONTACT_SIZE * 4
+            )
+
+
+def _address(house: House, row: Subscription) -> str:
+    keys = house.worker.keystore.campaign(house.campaign.key_id or "")
+    context = envelopes.context("contact", house.campaign.id, row.id)
+    return str(envelopes.open_sealed(keys.pair.private, row.contact, context=context)["to"])
+
+
+def test_envelopes_that_belong_elsewhere_or_are_none_are_refused(
+    house: House, other: int
+) -> None:
+    house.subscribe(*people(5))
+    key = PublicKey(house.worker.keystore.campaign(house.campaign.key_id or "").pair.public)
+    nested = envelopes.VERSION + SealedBox(key).encrypt(b"[" * 100_000)
+    with house.app.app_context(), writing():
+        rows = list(db.session.query(Subscription).filter_by(campaign_id=house.campaign.id))
+        rows[0].contact, rows[1].contact = rows[1].contact, rows[0].contact
+        rows[2].contact, rows[3].contact = b"", nested
+        kept = _address(house, rows[4])
+    house.patch.setattr("tracker.alerts.stopping.LEAST", 1000)
+    alert = at_last(house, house.tell())
+    assert set(house.told()) == {kept, "other@example.org"}
+    assert (alert.state, alert.sent, alert.failed) == (AlertState.DONE, 1, 4)
+
+
+def test_a_worker_without_the_campaigns_key_leaves_it_alone_and_sends_the_others(
+    house: House, other: int
+) -> None:
+    for module in ("expanding", "batches", "models"):
+        house.patch.setattr(f"tracker.alerts.{module}.CHUNK", 2)
+    house.subscribe(*people(7))
+    alert_id = house.tell()
+    keys = house.app.config["TRACKER"].keystore
+    hidden = keys / "hidden"
+    [file] = list(keys.rglob(f"*{house.campaign.key_id}*"))
+    shutil.move(file, hidden)
+    house.die()
+    alert = at_last(house, alert_id)
+    assert alert.state is AlertState.SENDING
+    assert all(row.lease_owner is None for row in house.rows(AlertChunk))
+    shutil.move(hidden, file)
+    house.die()
+    house.work()
+    assert house.alert(alert_id).state is AlertState.DONE
+    assert set(house.told()) == {*people(7), "other@example.org"}
+
+
+@pytest.mark.parametrize("bits", [b"", b"\x00", b"\x00" * 9000])
+def test_a_bitmap_of_another_length_loses_nobody(house: House, other: int, bits: bytes) -> None:
+    house.subscribe(*people(3))
+    alert_id = house.tell()
+    let_it_begin(house, alert_id)
+    house.change(AlertChunk, done=bits)
+    alert = at_last(house, alert_id)
+    assert alert.state is AlertState.DONE
+    assert set(house.told()) == {*people(3), "other@example.org"}
+
+
+@pytest.mark.parametrize("column", ["sent", "skipped"])
+def test_counters_at_their_end_stop_no_other_alert(
+    house: House, other: int, column: str
+) -> None:
+    house.subscribe(*people(3))
+    alert_id = house.tell()
+    let_it_begin(house, alert_id)
+    with house.app.app_context(), writing():
+        chunks = db.session.query(AlertChunk).filter_by(alert_id=alert_id)
+        assert chunks.update({column: 32_767}) == 1
+    at_last(house, alert_id)
+    assert house.alert(other).state is AlertState.DONE
+
+
+def test_slots_that_no_table_can_hold_stop_no_other_alert(house: House, other: int) -> None:
+    house.subscribe(*people(3))
+    with house.app.app_context(), writing():
+        db.session.execute(
+            update(Campaign).where(Campaign.id == house.campaign.id).values(next_slot=2**31 - 2)
+        )
+    at_last(house, house.tell())
+    assert house.alert(other).state is AlertState.DONE
+
+
+def test_a_chunk_that_is_nowhere_is_done_at_once(house: House, other: int) -> None:
+    house.subscribe(*people(3))
+    alert_id = house.tell()
+    let_it_begin(house, alert_id)
+    with house.app.app_context(), writing():
+        for number in (-5, 2**31 - 1):
+            db.session.add(AlertChunk(alert_id=alert_id, number=number, done=b"x"))
+    assert at_last(house, alert_id).state is AlertState.DONE

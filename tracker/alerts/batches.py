@@ -1,0 +1,210 @@
+"""What a worker has in hand: a leased chunk of an alert, or deferred mails that are due."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy import Boolean, Select, bindparam, select, update
+
+from tracker.alerts import queries
+from tracker.alerts.mailings import Mailing, Recipient
+from tracker.alerts.models import CHUNK, AlertChunk, ExceptionState
+from tracker.core import clock
+from tracker.extensions import db, writing
+from tracker.subscriptions.models import Scope, Subscription
+
+RETRIES = 50
+"""Deferred mails taken in hand at once."""
+NO_BITS = bytes((CHUNK + 7) // 8)
+"""The bitmap of a chunk in which nothing is done."""
+
+FindMailing = Callable[[int], Mailing | None]
+"""Gives what is needed to send an alert, or nothing where this worker cannot."""
+
+
+class Result(NamedTuple):
+    """What became of one slot: ``state`` is empty where it was sent, or skipped."""
+
+    recipient: Recipient
+    is_sent: bool = False
+    state: ExceptionState | None = None
+    code: int = 0
+    enhanced: str = ""
+    suppresses: bool = False
+
+
+@dataclass(eq=False)
+class Batch:
+    """Mails of one alert that this worker has leased.
+
+    ``todo`` are those not yet given to the pipeline, ``given`` those in it, ``held`` those that
+    wait for the limit of their kind of mailbox, ``results`` what is not yet written down.
+    """
+
+    mailing: Mailing
+    number: int | None
+    """Of the chunk; ``None`` for deferred mails."""
+    done: bytearray
+    todo: deque[Recipient]
+    given: dict[int, Recipient] = field(default_factory=dict)
+    held: dict[str, list[Recipient]] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    stored: bytes = b""
+    """The bitmap as it was last read or written; other than that, somebody added to it."""
+    is_ending: bool = False
+    """Nothing more is begun; the lease is given back once nothing is inside any more."""
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether nothing of it is left in hand."""
+        return not self.given and (self.is_ending or not self.todo)
+
+    def take_back(self, slot: int) -> None:
+        """Put a mail that was not begun before all others."""
+        recipient = self.given.pop(slot, None)
+        if recipient is not None:
+            self.todo.appendleft(recipient)
+
+    def settle(self, slot: int, result: Callable[[Recipient], Result]) -> None:
+        """Write down what became of a mail that was given away."""
+        recipient = self.given.pop(slot, None)
+        if recipient is not None:
+            self.results.append(result(recipient))
+
+
+def claim_chunk(
+    owner: str,
+    lease: dt.timedelta,
+    find: FindMailing,
+    *,
+    without: set[str],
+    apart: Collection[int],
+) -> Batch | None:
+    """Lease the next chunk and read who is in it.
+
+    ``None`` where there is none (see :func:`queries.free_chunk`), or ``find`` gives nothing.
+    """
+    is_any = queries.free_chunk(without=without, apart=apart) is not None
+    db.session.rollback()
+    if not is_any:
+        return None
+    with writing():
+        row = queries.free_chunk(without=without, apart=apart, lock=True)
+        mailing = find(row.alert_id) if row else None
+        if row is None or mailing is None:
+            return None
+        alert_id, number = row
+        done = db.session.scalar(
+            update(AlertChunk)
+            .where(AlertChunk.alert_id == alert_id, AlertChunk.number == number)
+            .values(lease_owner=owner, lease_until=clock.now() + lease, held_for=None)
+            .returning(AlertChunk.done)
+            .execution_options(synchronize_session=False)
+        )
+        # A number that is none of ours names nobody.
+        first = number * CHUNK if 0 <= number * CHUNK < mailing.end else mailing.end
+        rows = db.session.execute(
+            audience(mailing).where(
+                Subscription.slot >= first, Subscription.slot < min(first + CHUNK, mailing.end)
+            )
+        ).all()
+    bits = bits_of(done)
+    todo = deque(
+        Recipient(row.slot, row.id, row.contact, row.language)
+        for row in rows
+        if not has_bit(bits, row.slot)
+    )
+    return Batch(mailing, number, bits, todo, stored=bytes(done or b""))
+
+
+def claim_due(
+    owner: str, lease: dt.timedelta, find: FindMailing, *, apart: Collection[int]
+) -> Batch | None:
+    """Lease deferred mails of one alert that are due; who left meanwhile is skipped.
+
+    ``None`` where there are none outside of ``apart``, or ``find`` gives nothing.
+    """
+    is_any = bool(queries.due_exceptions(limit=1, apart=apart))
+    db.session.rollback()
+    if not is_any:
+        return None
+    with writing():
+        due = queries.due_exceptions(limit=RETRIES, apart=apart, lock=True)
+        mailing = find(due[0].alert_id) if due else None
+        if mailing is None:
+            return None
+        for one in due:
+            one.due_at, one.lease_owner = clock.now() + lease, owner
+        attempts = {one.slot: one.attempts for one in due}
+        rows = db.session.execute(
+            audience(mailing).where(Subscription.slot.in_(attempts))
+        ).all()
+    todo = deque(
+        Recipient(row.slot, row.id, row.contact, row.language, attempts=attempts[row.slot])
+        for row in rows
+    )
+    gone = sorted(attempts.keys() - {row.slot for row in rows})
+    skipped = [Result(Recipient(slot, 0, b"", "")) for slot in gone]
+    return Batch(mailing, None, bytearray(), todo, results=skipped)
+
+
+def audience(mailing: Mailing) -> Select[int, int | None, bytes, str]:
+    """Give the query for whom an alert goes to and who is subscribed at this moment."""
+    query = select(
+        Subscription.id, Subscription.slot, Subscription.contact, Subscription.language
+    ).where(
+        Subscription.campaign_id == mailing.campaign_id,
+        Subscription.generation <= mailing.generation,
+    )
+    if not mailing.tells_everybody:
+        query = query.where(Subscription.scope == Scope.EVERY_UPDATE)
+    return query.order_by(Subscription.slot)
+
+
+_ROWS = Subscription.__table__
+_THERE = select(_ROWS.c.slot, _ROWS.c.language).where(
+    _ROWS.c.campaign_id == bindparam("campaign_id"),
+    _ROWS.c.generation <= bindparam("generation"),
+    (_ROWS.c.scope == Scope.EVERY_UPDATE) | bindparam("tells_everybody", type_=Boolean()),
+)
+# Built once: SQLAlchemy takes longer to build a query than the database to answer it.
+_SIDE_BY_SIDE = _THERE.where(_ROWS.c.slot.between(bindparam("first"), bindparam("last")))
+_FAR_APART = _THERE.where(_ROWS.c.slot.in_(bindparam("slots", expanding=True)))
+
+
+def languages_of(batch: Batch, slots: list[int]) -> dict[int, str]:
+    """Give who of some slots is to be told at this moment, and in which language."""
+    mailing = batch.mailing
+    values = {
+        "campaign_id": mailing.campaign_id,
+        "generation": mailing.generation,
+        "tells_everybody": mailing.tells_everybody,
+    }
+    # Deferred mails lie far apart; those of a chunk are side by side.
+    if batch.number is None:
+        rows = db.session.execute(_FAR_APART, {**values, "slots": slots})
+    else:
+        values |= {"first": min(slots), "last": max(slots)}
+        rows = db.session.execute(_SIDE_BY_SIDE, values)
+    return {row.slot: row.language for row in rows}
+
+
+def bits_of(stored: bytes | None) -> bytearray:
+    """Give a stored bitmap to write into, of the right length whatever was stored."""
+    return bytearray((stored or b"")[: len(NO_BITS)].ljust(len(NO_BITS), b"\0"))
+
+
+def has_bit(bits: bytes | bytearray, slot: int) -> bool:
+    """Say whether a slot's bit is set in its chunk's bitmap."""
+    place = slot % CHUNK
+    return bool(bits[place >> 3] >> (place & 7) & 1)
+
+
+def set_bit(bits: bytearray, slot: int) -> None:
+    """Set a slot's bit in its chunk's bitmap."""
+    place = slot % CHUNK
+    bits[place >> 3] |= 1 << (place & 7)

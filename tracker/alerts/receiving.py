@@ -1,0 +1,48 @@
+"""What comes back is received: a claim for the worker to judge, or somebody leaves at once.
+
+This side holds no key and may run as a user of its own: it believes nothing but an unsubscribe
+token, which only the mail itself could tell.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from flask import current_app
+
+from tracker.core import clock
+from tracker.extensions import db, wake_after_commit, writing
+from tracker.mail.bounces import Report, ReportKind, read
+from tracker.mail.models import ReturnClaim, ReturnKind
+from tracker.settings import Settings
+from tracker.subscriptions import services as subscriptions
+
+
+def receive(raw: bytes, *, recipient: str | None = None) -> Counter[ReportKind]:
+    """Take one message and give how many reports of each kind it held; committed on return.
+
+    ``recipient`` is the envelope's, where the mail server tells it.
+    """
+    settings: Settings = current_app.config["TRACKER"]
+    reports = read(raw, return_address=settings.return_address or "", recipient=recipient)
+    for report in reports:
+        with writing():
+            _take(report)
+    return Counter(report.kind for report in reports)
+
+
+def _take(report: Report) -> None:
+    if report.stop is not None:
+        subscriptions.leave(report.stop)
+    elif report.token is not None:
+        db.session.add(
+            ReturnClaim(
+                kind=ReturnKind(report.kind.value),
+                status=report.status[:12],
+                alert_id=report.token.alert_id,
+                slot=report.token.slot,
+                mac=report.token.mac,
+                day=clock.today(),
+            )
+        )
+        wake_after_commit()

@@ -1,0 +1,131 @@
+"""The worker judges what came back: believed only with a MAC of its own making.
+
+Whoever can write into the mailbox or the database can claim anything; only who was sent a mail
+knows its return address, and can do no more with it than stop mail to themselves.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+import logging
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, select, update
+
+from tracker.alerts.models import Alert
+from tracker.campaigns.models import Campaign
+from tracker.core import clock, tokens
+from tracker.extensions import db, writing
+from tracker.mail import services as mail
+from tracker.mail.models import ReturnClaim, ReturnKind, SuppressionReason
+from tracker.mail.returning import MAC_BYTES
+from tracker.mail.verdicts import Verdict, judge_report
+from tracker.sealing import envelopes, tags
+from tracker.sealing.keystore import CampaignKeys, KeyMissing, Keystore
+from tracker.subscriptions.models import Subscription
+
+log = logging.getLogger(__name__)
+
+BATCH = 50
+"""Most claims looked at in one turn."""
+KEPT_DAYS = 7
+"""Days that a claim waits for a worker that holds the keys."""
+
+
+class Known(NamedTuple):
+    """Whose mail came back: the row, and the keyed hash of the address."""
+
+    subscription_id: int
+    fingerprint: bytes
+
+
+def judge_returns(keystore: Keystore) -> int:
+    """Judge claims and give how many were settled; those of missing keys are left."""
+    claims = list(db.session.scalars(select(ReturnClaim).limit(BATCH)))
+    # Envelopes are opened before the transaction that writes.
+    judged = [(claim, _known(claim, keystore)) for claim in claims]
+    settled = 0
+    for claim, known in judged:
+        if isinstance(known, KeyMissing) and claim.day >= _oldest():
+            continue
+        values = (claim.id, claim.kind, claim.status, claim.alert_id, claim.mac)
+        with writing():
+            settled += _settle(*values, known if isinstance(known, Known) else None)
+    db.session.rollback()
+    return settled
+
+
+def _oldest() -> dt.date:
+    return clock.today() - dt.timedelta(days=KEPT_DAYS)
+
+
+def _known(claim: ReturnClaim, keystore: Keystore) -> Known | KeyMissing | None:
+    """Give whose mail came back, or nothing where the claim is not to be believed."""
+    alert = db.session.get(Alert, claim.alert_id)
+    campaign = db.session.get(Campaign, alert.campaign_id) if alert else None
+    if alert is None or campaign is None or not 0 <= claim.slot < 2**31:
+        return None
+    try:
+        keys = keystore.campaign(campaign.key_id or "")
+    except KeyMissing as missing:
+        return missing
+    expected = tags.mail(keys.link_key, alert=alert.id, slot=claim.slot)[:MAC_BYTES]
+    if not hmac.compare_digest(expected, claim.mac):
+        log.warning("a claim about alert %s is not believed", alert.id)
+        return None
+    row = db.session.scalar(
+        select(Subscription).where(
+            Subscription.campaign_id == campaign.id, Subscription.slot == claim.slot
+        )
+    )
+    return None if row is None else _opened(row, keys, keystore)
+
+
+def _opened(row: Subscription, keys: CampaignKeys, keystore: Keystore) -> Known | None:
+    context = envelopes.context("contact", row.campaign_id, row.id)
+    try:
+        content = envelopes.open_sealed(keys.pair.private, row.contact, context=context)
+        return Known(row.id, tags.tag(keystore.site_key(), str(content["to"])))
+    except (envelopes.CannotOpen, KeyError):
+        log.error("subscription %s does not open", row.id)
+        return None
+
+
+def _settle(
+    claim_id: int, kind: ReturnKind, status: str, alert_id: int, mac: bytes, known: Known | None
+) -> int:
+    """Take one claim away and do what follows from it; 0 where another worker was first."""
+    taken: Any = db.session.execute(delete(ReturnClaim).where(ReturnClaim.id == claim_id))
+    if not taken.rowcount or known is None:
+        return int(taken.rowcount)
+    if kind is ReturnKind.COMPLAINT:
+        mail.suppress(known.fingerprint, SuppressionReason.COMPLAINT, until=None)
+        source = tokens.digest(b"complaint" + mac)
+        if mail.record_bounce(known.fingerprint, source=source, is_hard=False):
+            _count(alert_id, "complained")
+    elif kind is ReturnKind.UNSUBSCRIBE:
+        db.session.execute(delete(Subscription).where(Subscription.id == known.subscription_id))
+    else:
+        _bounced(kind, status, alert_id, mac, known)
+    return 1
+
+
+def _bounced(kind: ReturnKind, status: str, alert_id: int, mac: bytes, known: Known) -> None:
+    verdict = judge_report(kind.value, status)
+    if verdict in {None, Verdict.REFUSED}:
+        # Not final, or about us (5.7.x): nothing is wrong with the mailbox.
+        return
+    is_new = mail.record_bounce(
+        known.fingerprint,
+        source=tokens.digest(mac),
+        is_hard=verdict in {Verdict.BAD_ADDRESS, Verdict.BOUNCED},
+        suppresses=verdict is Verdict.BAD_ADDRESS,
+    )
+    if is_new:
+        _count(alert_id, "bounced")
+
+
+def _count(alert_id: int, figure: str) -> None:
+    column = getattr(Alert, figure)
+    db.session.execute(update(Alert).where(Alert.id == alert_id).values({figure: column + 1}))

@@ -1,0 +1,394 @@
+"""One worker sends alerts: leases chunks, reads who is still to be told, feeds the pipeline.
+
+Every window of at most 50 mails or half a second is one transaction that writes down what the
+mail server said, asks whether the alert may still be sent, and reads again who is subscribed
+and not suppressed (DESIGN §7): so pausing, stopping and unsubscribing take effect at once. A
+mail that was not begun by then is taken back and asked about again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import smtplib
+import time
+from collections.abc import Callable, Collection, Iterable
+from email.utils import format_datetime
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from tracker.alerts import marking, notices, queries, services
+from tracker.alerts.batches import Batch, Result, claim_chunk, claim_due, languages_of
+from tracker.alerts.limits import Limits, Picked
+from tracker.alerts.mailings import Mailing, Mailings, Recipient
+from tracker.alerts.models import RUNNING, Alert, ExceptionState, PauseReason
+from tracker.alerts.stopping import RELAY_FAILURES
+from tracker.core import clock
+from tracker.extensions import db, locked, writing
+from tracker.mail import queries as mail_queries
+from tracker.mail.connection import mail
+from tracker.mail.pipeline import Outcome, Parcel, Pipeline
+from tracker.mail.relays import Watch
+from tracker.mail.verdicts import Verdict
+from tracker.sealing import envelopes
+from tracker.sealing.keystore import Keystore
+from tracker.settings import Relay, Settings
+
+log = logging.getLogger(__name__)
+
+WINDOW = 50
+"""Most mails between two readings of who is to be told."""
+WINDOW_SECONDS = 0.5
+"""Longest time between two readings."""
+TURN_SECONDS = 0.5
+"""How long alerts are sent before somebody's single mail gets its turn."""
+FEW_WAITING = 2
+"""The next window is read before the line is empty, so that connections need not wait."""
+LOOK_SECONDS = 0.2
+"""Where nothing more was found to send, a turn leaves the tables alone for so long."""
+CLOSE_SECONDS = 10.0
+"""How long mails that are inside SMTP are waited for when the worker stops."""
+
+
+class Sender:
+    """The alerts of one worker: what it has leased, and its connections."""
+
+    def __init__(self, owner: str, keystore: Keystore, settings: Settings) -> None:
+        """Take the worker's name and keys; connections are opened once there is mail."""
+        self.owner = owner
+        self.lease = dt.timedelta(seconds=settings.lease_seconds)
+        self.batches: list[Batch] = []
+        self.pipeline = Pipeline(settings.relays, connect=_opener)
+        self.limits = Limits(settings, self.pipeline.pools)
+        self.watch = Watch(self.pipeline.pools)
+        self.mailings = Mailings(keystore, settings)
+        self._resting: set[int] = set()
+        self._given_back: set[Batch] = set()
+        self._read_at = self._quiet_until = 0.0
+        self._marked_at = time.monotonic()
+
+    # --- one turn ----------------------------------------------------------------------------
+
+    def turn(self, *, stop: Callable[[], bool]) -> int:
+        """Send for up to :data:`TURN_SECONDS` and give how much there was to do."""
+        until, self._quiet_until = time.monotonic() + TURN_SECONDS, 0.0
+        # Also where nothing waits: idle connections are looked after there.
+        done = self._take(self.pipeline.step(0))
+        while time.monotonic() < until and not stop():
+            if self._is_window_due():
+                done += self._window()
+            if not self.batches and not self.pipeline.inside:
+                break
+            done += self._take(self.pipeline.step(0.05))
+            if self._is_blocked():
+                break
+        self._write_down()
+        return done or int(self._is_underway())
+
+    def close(self) -> None:
+        """Finish what is inside SMTP, write it down and give everything else back."""
+        self._give_back()
+        self._take(self.pipeline.close(patience=CLOSE_SECONDS))
+        for batch in self.batches:
+            for slot in list(batch.given):
+                batch.take_back(slot)
+        self._write_down()
+        self.watch.write_down(at_once=True)
+
+    def _is_window_due(self) -> bool:
+        if time.monotonic() - self._read_at > WINDOW_SECONDS:
+            return True
+        if sum(len(batch.results) for batch in self.batches) >= WINDOW:
+            return True
+        return self.pipeline.waiting <= FEW_WAITING and self._may_claim()
+
+    def _may_claim(self) -> bool:
+        if not self.pipeline.is_usable() or self.limits.is_full():
+            return False
+        has_work = any(batch.todo for batch in self.batches if not batch.is_ending)
+        return has_work or time.monotonic() > self._quiet_until
+
+    def _is_blocked(self) -> bool:
+        """Say whether all that is left to do is wait: for a relay, or for a limit."""
+        return not self.pipeline.inside and not self.pipeline.waiting
+
+    def _is_underway(self) -> bool:
+        """Say whether a mail server has something of ours, or is about to."""
+        return self.pipeline.inside > 0 or (
+            self.pipeline.waiting > 0 and self.pipeline.is_usable()
+        )
+
+    # --- windows -----------------------------------------------------------------------------
+
+    def _window(self) -> int:
+        """Read and feed one window; give how much was done beside sending."""
+        self._read_at = time.monotonic()
+        self._take_back()
+        self._notice_failures()
+        if not self.pipeline.is_usable():
+            # Another worker's relay may work.
+            self._give_back()
+            return 0
+        if time.monotonic() - self._marked_at > self.lease.total_seconds() / 3:
+            # What was held up so long must not be found free, and be sent again, by ourselves.
+            self._mark()
+        claimed = self._claim()
+        if not self.batches:
+            return 0
+        picked = self._picked()
+        chosen: Picked = []
+        present: set[tuple[int, int]] = set()
+        try:
+            with writing():
+                self._mark_all()
+                chosen = self.limits.allowed(self._sendable(picked))
+                present = self._present(chosen)
+        except OperationalError:
+            raise
+        except SQLAlchemyError as error:
+            self._single_out(error)
+            return 0
+        self._forget_marked()
+        return claimed + self._feed(chosen, present)
+
+    def _take_back(self) -> None:
+        for parcel in reversed(self.pipeline.take_back()):
+            batch, slot = _key(parcel)
+            batch.take_back(slot)
+
+    def _claim(self) -> int:
+        """Lease more where what is in hand does not fill a window; give how many batches."""
+        at_hand = sum(len(batch.todo) for batch in self.batches if not batch.is_ending)
+        if at_hand >= WINDOW or time.monotonic() < self._quiet_until:
+            return 0
+        batch = self._claimed()
+        if batch is not None:
+            self.batches.append(batch)
+        elif not at_hand:
+            self._quiet_until = time.monotonic() + LOOK_SECONDS
+        return int(batch is not None)
+
+    def _claimed(self) -> Batch | None:
+        """Lease a batch of the first alert that this worker can send."""
+        while True:
+            apart, find = self.mailings.apart(), self.mailings.find
+            batch = claim_due(self.owner, self.lease, find, apart=apart) or claim_chunk(
+                self.owner, self.lease, find, without=self.limits.without_room(), apart=apart
+            )
+            while self.mailings.broken:
+                self._pause(self.mailings.broken.pop(), PauseReason.BROKEN)
+            if batch is not None or self.mailings.apart() <= apart:
+                return batch
+
+    def _picked(self) -> Picked:
+        """Give the next mails in hand, their addresses opened."""
+        picked: Picked = []
+        for batch in self.batches:
+            if batch.is_ending:
+                continue
+            for recipient in islice(list(batch.todo), WINDOW - len(picked)):
+                if recipient.address or self._opened(batch, recipient):
+                    picked.append((batch, recipient))
+        return picked
+
+    def _opened(self, batch: Batch, recipient: Recipient) -> bool:
+        """Open an address; what does not open is written down as refused."""
+        try:
+            batch.mailing.open(recipient)
+        except (envelopes.CannotOpen, KeyError, TypeError, ValueError) as error:
+            log.error(
+                "subscription %s is refused: %s",
+                recipient.subscription_id,
+                type(error).__name__,
+            )
+            batch.todo.remove(recipient)
+            batch.results.append(Result(recipient, state=ExceptionState.REFUSED))
+            return False
+        return True
+
+    def _sendable(self, picked: Picked) -> Picked:
+        """Leave out what may not be sent at this moment, and let go of it."""
+        in_hand = {batch.mailing.alert_id for batch in self.batches}
+        may = queries.may_run(in_hand) if in_hand else set()
+        for batch in self.batches:
+            if batch.mailing.alert_id not in may:
+                batch.is_ending = True
+        self._resting |= in_hand - may
+        return [one for one in picked if not one[0].is_ending]
+
+    def _present(self, chosen: Picked) -> set[tuple[int, int]]:
+        """Give alert and slot of those who are subscribed and not suppressed right now."""
+        present: set[tuple[int, int]] = set()
+        for batch in {batch for batch, _ in chosen}:
+            mine = [one for owner, one in chosen if owner is batch]
+            languages = languages_of(batch, [one.slot for one in mine])
+            for one in mine:
+                if one.slot in languages:
+                    if one.language != languages[one.slot]:
+                        one.language, one.parcel = languages[one.slot], None
+                    present.add((batch.mailing.alert_id, one.slot))
+        found = [one.fingerprint for _, one in chosen]
+        suppressed = mail_queries.suppressed(found, on=clock.today()) if found else set()
+        return present - {
+            (batch.mailing.alert_id, one.slot)
+            for batch, one in chosen
+            if one.fingerprint in suppressed
+        }
+
+    def _feed(self, chosen: Picked, present: set[tuple[int, int]]) -> int:
+        """Give the pipeline what is to be sent; write down who is not to be told any more."""
+        date, skipped = format_datetime(clock.now(), usegmt=True), 0
+        for batch, recipient in chosen:
+            if (batch.mailing.alert_id, recipient.slot) not in present:
+                batch.todo.remove(recipient)
+                batch.results.append(Result(recipient))
+                skipped += 1
+                continue
+            try:
+                if recipient.parcel is None:
+                    key = (batch, recipient.slot)
+                    recipient.parcel = batch.mailing.parcel(recipient, key=key, date=date)
+                self.pipeline.give([recipient.parcel])
+            except ValueError:
+                log.error("subscription %s has no address", recipient.subscription_id)
+                batch.results.append(Result(recipient, state=ExceptionState.REFUSED))
+            else:
+                batch.given[recipient.slot] = recipient
+            # Last: whatever goes wrong above, nobody is forgotten.
+            batch.todo.remove(recipient)
+        return skipped
+
+    # --- what the mail server said -----------------------------------------------------------
+
+    def _take(self, outcomes: Iterable[Outcome]) -> int:
+        number = 0
+        for number, outcome in enumerate(outcomes, 1):  # noqa: B007 - counted
+            batch, slot = _key(outcome.parcel)
+            batch.settle(slot, partial(_result, outcome))
+            if outcome.verdict is Verdict.SENT:
+                self.watch.accept(outcome.relay)
+        return number
+
+    def _write_down(self) -> None:
+        """Mark what is not yet marked, at the end of a turn."""
+        if any(batch.results or batch.is_over for batch in self.batches):
+            self._mark()
+        self.watch.write_down()
+
+    def _mark(self) -> None:
+        try:
+            with writing():
+                self._mark_all()
+        except OperationalError:
+            raise
+        except SQLAlchemyError as error:
+            self._single_out(error)
+        else:
+            self._forget_marked()
+
+    def _single_out(self, error: SQLAlchemyError) -> None:
+        """Mark one by one; what cannot be marked must not hold up all others, and rests."""
+        log.error("cannot mark all at once: %s", type(error).__name__)
+        for batch in list(self.batches):
+            try:
+                with writing():
+                    self._mark_all([batch])
+            except OperationalError:
+                raise
+            except SQLAlchemyError:
+                log.error("alert %s cannot be marked", batch.mailing.alert_id)
+                self.batches.remove(batch)
+                self._pause(batch.mailing.alert_id, PauseReason.BROKEN)
+            else:
+                self._forget_marked([batch])
+
+    def _mark_all(self, batches: Collection[Batch] | None = None) -> None:
+        ordered = sorted(self.batches if batches is None else batches, key=_in_order)
+        # What ends after this mark keeps its lease, and is given back with the next.
+        self._given_back = {batch for batch in ordered if batch.is_over}
+        for batch in ordered:
+            if not marking.mark(batch, owner=self.owner, lease=self.lease):
+                batch.is_ending = True
+
+    def _forget_marked(self, batches: Collection[Batch] | None = None) -> None:
+        """After the commit: forget results, let go of what is over, look at the stop rule."""
+        self._marked_at = time.monotonic()
+        judged: dict[int, Mailing] = {}
+        for batch in self.batches if batches is None else batches:
+            if batch.results:
+                judged[batch.mailing.alert_id] = batch.mailing
+            marking.remember(batch)
+        self.batches = [batch for batch in self.batches if batch not in self._given_back]
+        for alert_id in self._resting - {batch.mailing.alert_id for batch in self.batches}:
+            self.mailings.forget(alert_id)
+            self._resting.remove(alert_id)
+        for alert_id, one in judged.items():
+            reason = one.record.verdict()
+            if reason is not None:
+                one.record.fates.clear()
+                self._pause(alert_id, reason)
+                self._resting.add(alert_id)
+
+    def _pause(self, alert_id: int, reason: PauseReason) -> None:
+        with writing():
+            alert = db.session.scalar(locked(select(Alert).where(Alert.id == alert_id)))
+            if alert is not None:
+                self._rest(alert, reason)
+
+    def _rest(self, alert: Alert, reason: PauseReason) -> None:
+        if alert.state in RUNNING:
+            log.error("alert %s rests: %s", alert.id, reason.value)
+            services.pause(alert, reason)
+            notices.tell_organisers(alert)
+
+    # --- the mail servers --------------------------------------------------------------------
+
+    def _notice_failures(self) -> None:
+        """Let all alerts rest once every mail server has failed too often."""
+        if all(pool.failures >= RELAY_FAILURES for pool in self.pipeline.pools.values()):
+            for pool in self.pipeline.pools.values():
+                pool.failures = 0
+            for alert_id in [alert.id for alert in queries.running()]:
+                self._pause(alert_id, PauseReason.RELAY)
+
+    def _give_back(self) -> None:
+        self._take_back()
+        for batch in self.batches:
+            batch.is_ending = True
+
+
+def _opener(relay: Relay) -> Callable[[], smtplib.SMTP]:
+    return mail.connect(relay).configure_host
+
+
+def _key(parcel: Parcel) -> tuple[Batch, int]:
+    key: Any = parcel.key
+    batch, slot = key
+    return batch, slot
+
+
+def _in_order(batch: Batch) -> tuple[int, int]:
+    """Sort as rows are locked: those of one alert together, deferred mails first."""
+    return batch.mailing.alert_id, -1 if batch.number is None else batch.number
+
+
+def _result(outcome: Outcome, recipient: Recipient) -> Result:
+    """Say what an outcome means for the one it was meant for."""
+    if outcome.verdict is Verdict.SENT:
+        return Result(recipient, is_sent=True)
+    state = {
+        Verdict.BAD_ADDRESS: ExceptionState.BOUNCED,
+        Verdict.BOUNCED: ExceptionState.BOUNCED,
+        Verdict.REFUSED: ExceptionState.REFUSED,
+    }.get(outcome.verdict, ExceptionState.DEFERRED)
+    return Result(
+        recipient,
+        state=state,
+        code=outcome.code,
+        enhanced=outcome.enhanced[:12],
+        suppresses=outcome.verdict is Verdict.BAD_ADDRESS,
+    )

@@ -1,0 +1,48 @@
+"""When an alert stops by itself: too many bounces or refusals among its last mails (pure)."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+
+from tracker.alerts.models import PauseReason
+
+LAST = 1000
+"""Mails that are looked back on."""
+LEAST = 100
+"""Mails below which shares mean nothing."""
+MOST_BOUNCED, MOST_REFUSED = 0.05, 0.02
+"""Shares above which an alert rests: bounces at RCPT, refusals at DATA or of us."""
+RELAY_FAILURES = 20
+"""Failures of the mail server in a row after which alerts rest."""
+
+
+class Fate(Enum):
+    """What the mail server said of one mail."""
+
+    SENT = "sent"
+    BOUNCED = "bounced"
+    REFUSED = "refused"
+
+
+@dataclass
+class Record:
+    """The last mails of one alert, as one worker saw them."""
+
+    fates: deque[Fate] = field(default_factory=lambda: deque(maxlen=LAST))
+
+    def add(self, fate: Fate) -> None:
+        """Write one mail down."""
+        self.fates.append(fate)
+
+    def verdict(self) -> PauseReason | None:
+        """Give why the alert must rest, if it must."""
+        number = len(self.fates)
+        if number < LEAST:
+            return None
+        if self.fates.count(Fate.BOUNCED) > MOST_BOUNCED * number:
+            return PauseReason.BOUNCES
+        if self.fates.count(Fate.REFUSED) > MOST_REFUSED * number:
+            return PauseReason.REFUSALS
+        return None

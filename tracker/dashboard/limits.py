@@ -1,0 +1,54 @@
+"""How many alert mails may leave now, and how long it takes, in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from flask import current_app
+from flask_babel import format_decimal, format_timedelta
+from flask_babel import gettext as _
+
+from tracker.core import clock
+from tracker.mail import rates, relays
+from tracker.settings import Relay, Settings
+
+
+def todays_rate(relay: Relay, *, first_used_on: dt.date) -> float:
+    """Give how many mails a second a mail server takes today; 0 for no limit."""
+    return rates.warmed(
+        relay.rate,
+        days=relay.warm_up_days,
+        first_used_on=first_used_on,
+        today=clock.today(),
+    )
+
+
+def whole_rate() -> float:
+    """Give how many mails a second all mail servers take today; 0 where one has no limit."""
+    settings: Settings = current_app.config["TRACKER"]
+    if not all(relay.rate for relay in settings.relays):
+        return 0.0
+    known = relays.health()
+    return sum(
+        todays_rate(
+            relay,
+            first_used_on=known[relay.name].first_used_on
+            if relay.name in known
+            else clock.today(),
+        )
+        for relay in settings.relays
+    )
+
+
+def rate_label(rate: float) -> str:
+    """Give a rate in words; slow ones by the hour, since nobody can picture 0.04 mails."""
+    if not rate:
+        return str(_("no limit"))
+    if rate < 1:
+        return str(_("%(number)s an hour", number=format_decimal(round(rate * 3600))))
+    return str(_("%(number)s a second", number=format_decimal(round(rate, 1))))
+
+
+def time_label(mails: int, *, rate: float) -> str:
+    """Give how long so many mails take at a rate, roughly."""
+    return str(format_timedelta(dt.timedelta(seconds=mails / rate), threshold=1.5))
