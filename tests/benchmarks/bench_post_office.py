@@ -1,0 +1,346 @@
+"""What the post office reaches: a real worker process, real databases, a mail server beside it.
+
+``python3 dev.py bench tests/benchmarks/bench_post_office.py`` prints figures, targets, and
+ratios measured in the same run. All of it shares the machine's processors; what counts
+processor time is the sturdier half. ``TRACKER_TEST_RECIPIENTS`` (30,000) and
+``TRACKER_TEST_SLOTS`` (1,000,000) change the lengths of the lists; sealing the addresses of a
+million takes minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import smtplib
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from tests.conftest import Person, environment, sign
+from tests.support import quicksink
+from tests.support.crew import Crew, cpu_seconds, memory
+from tests.support.crowd import Crowd, gather
+from tests.support.quicksink import QuickSink
+from tests.support.trials import installation
+from tracker.alerts import expanding, queries
+from tracker.alerts.models import CHUNK, Alert, AlertChunk, AlertState
+from tracker.campaigns.models import Campaign
+from tracker.extensions import db, writing
+from tracker.mail.splicing import Slots
+from tracker.subscriptions.models import Subscription
+
+RECIPIENTS = int(os.environ.get("TRACKER_TEST_RECIPIENTS", "30000"))
+SLOTS = int(os.environ.get("TRACKER_TEST_SLOTS", "1000000"))
+FEW = 1_000
+PATIENCE = 1_800.0
+SETTLE_SECONDS = 1.5
+"""A worker that has just started is left alone for so long, and measured after that."""
+CONFIRMATIONS, BETWEEN_SECONDS = 12, 0.4
+LEAVING = 200
+TEXT = "\n\n".join(
+    f"{number}. Men in two vehicles took him away at night; his family has not heard of him"
+    " since. The police refuse to register the case, and the court has asked for a report that"
+    " nobody has written. Please write to the officials named below, and tell others."
+    for number in range(1, 13)
+)
+"""Makes a mail of about 10 kB, as updates that tell a story are."""
+
+
+class Sent(NamedTuple):
+    """How one alert went."""
+
+    seconds: float
+    cpu: float
+    mails: int
+
+    @property
+    def rate(self) -> float:
+        """Give mails a second."""
+        return self.mails / self.seconds
+
+    @property
+    def per_cpu(self) -> float:
+        """Give mails per second of the worker's processor time."""
+        return self.mails / self.cpu
+
+
+@dataclass
+class Post:
+    """An installation with its crowd, whose workers may use any mail server."""
+
+    name: str
+    site: Flask
+    crowd: Crowd
+    folder: Path
+    variables: dict[str, str]
+
+    @contextmanager
+    def worker(self, sink: QuickSink, *, connections: int = 16) -> Iterator[tuple[Crew, int]]:
+        """Run one real worker; give it, and its process id."""
+        variables = {
+            **self.variables,
+            "TRACKER_SMTP_PORT": str(sink.port),
+            "TRACKER_SMTP_CONNECTIONS": str(connections),
+        }
+        log = self.folder / f"worker-{time.monotonic_ns()}.log"
+        crew = Crew(variables, log)
+        worker = crew.hire()
+        assert worker.pid is not None
+        try:
+            crew.wait_for(lambda: "ready" in log.read_text())
+            time.sleep(SETTLE_SECONDS)
+            yield crew, worker.pid
+            crew.dismiss()
+        finally:
+            crew.end()
+
+    def tell(self) -> int:
+        """Approve an alert of a realistic length."""
+        return self.crowd.tell(text=TEXT)
+
+    def send(self, pid: int) -> Sent:
+        """Tell everybody; measured from the moment the worker begins until all is marked."""
+        cpu = cpu_seconds(pid)
+        alert_id = self.tell()
+        self.wait(alert_id, lambda alert: alert.state is not AlertState.WAITING)
+        begun = time.perf_counter()
+        self.wait(alert_id, lambda alert: alert.state is AlertState.DONE)
+        seconds = time.perf_counter() - begun
+        cpu = cpu_seconds(pid) - cpu
+        with self.site.app_context():
+            sent = db.session.get_one(Alert, alert_id).sent
+        assert sent == len(self.crowd.owed)
+        return Sent(seconds, cpu, sent)
+
+    def wait(self, alert_id: int, condition: Callable[[Alert], bool]) -> None:
+        """Wait until something is so of an alert."""
+        deadline = time.monotonic() + PATIENCE
+        with self.site.app_context():
+            while not condition(db.session.get_one(Alert, alert_id)):
+                db.session.rollback()
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            db.session.rollback()
+
+    def one_mail(self) -> bytes:
+        """Give the bytes of one of the mails last told."""
+        with self.site.app_context():
+            query = select(Alert.update_id).order_by(Alert.approved_at.desc()).limit(1)
+            frozen = queries.variants(db.session.scalar(query) or 0)["en"]
+        date = "Fri, 27 Nov 2026 11:00:00 GMT"
+        slots = Slots("b@example.org", "0" * 32, date, "a" * 43)
+        return frozen.splice(slots)
+
+
+def say(name: str, figure: str, target: str = "") -> None:
+    """Print one figure beside what is wanted."""
+    print(f"  {name:<46} {figure:>22}  {target}")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> tuple[str, str | None]:
+    url = None
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres_server").create_database()
+    return request.param, url
+
+
+@pytest.fixture(scope="module")
+def post(
+    database: tuple[str, str | None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Post]:
+    name, url = database
+    folder = tmp_path_factory.mktemp(name)
+    variables = environment(folder) | ({"TRACKER_DATABASE_URL": url} if url else {})
+    with installation(variables) as site:
+        begun = time.perf_counter()
+        crowd = gather(site, RECIPIENTS)
+        print(f"\n{name}: {RECIPIENTS:,} sealed in {time.perf_counter() - begun:.0f} s")
+        yield Post(name, site, crowd, folder, variables)
+
+
+@contextmanager
+def best_sink() -> Iterator[QuickSink]:
+    """Run Postfix' sink where it is installed, ours elsewhere."""
+    is_postfix = quicksink.has_smtp_sink()
+    with quicksink.smtp_sink() if is_postfix else quicksink.quicksink() as sink:
+        print(f"\n  against {'smtp-sink' if is_postfix else 'our own sink'}:")
+        yield sink
+
+
+def test_end_to_end(post: Post) -> None:
+    """Everything from the approved alert to the last mark, addresses sealed."""
+    with best_sink() as sink:
+        with post.worker(sink) as (_, pid):
+            at_rest, _ = memory(pid)
+            sent = post.send(pid)
+            now, most = memory(pid)
+        say("mails a second", f"{sent.rate:,.0f}", ">= 2,500")
+        say("mails per worker-CPU-second", f"{sent.per_cpu:,.0f}", ">= 5,000")
+        mail = post.one_mail()
+        say("size of a mail", f"{len(mail):,} bytes")
+        say("memory at rest, after, most", f"{at_rest:.0f}, {now:.0f}, {most:.0f} MB", "<= 150")
+        _compare(sink, mail, sent.rate)
+
+
+def _compare(sink: QuickSink, mail: bytes, rate: float) -> None:
+    if quicksink.has_smtp_source():
+        number = min(RECIPIENTS, 30_000)
+        seconds = quicksink.smtp_source(sink.port, mails=number, size=len(mail), sessions=16)
+        say("smtp-source, 16 sessions, a second", f"{number / seconds:,.0f}")
+        say("ratio to smtp-source", f"{rate * seconds / number:.2f}", ">= 0.5")
+    number = min(RECIPIENTS, 5_000)
+    begun = time.perf_counter()
+    with smtplib.SMTP("127.0.0.1", sink.port) as plain:
+        for _ in range(number):
+            plain.sendmail("a@example.org", ["b@example.org"], mail)
+    seconds = time.perf_counter() - begun
+    say("plain smtplib loop, mails a second", f"{number / seconds:,.0f}")
+    say("ratio to smtplib", f"{rate * seconds / number:.1f}")
+
+
+def test_memory_over_the_length_of_the_list(post: Post, tmp_path: Path) -> None:
+    """The same worker's memory after a short list and after a long one."""
+    short = gather(post.site, FEW, slug="short-list")
+    few = Post(post.name, post.site, short, tmp_path, post.variables)
+    with best_sink() as sink:
+        for each in (few, post):
+            with post.worker(sink) as (_, pid):
+                each.send(pid)
+                now, most = memory(pid)
+            number = len(each.crowd.owed)
+            say(f"memory after {number:,}, most", f"{now:.0f}, {most:.0f} MB", "<= 150, flat")
+
+
+def test_distant_relay(post: Post) -> None:
+    """A mail server whose answers are 20 ms late, 64 connections of one worker."""
+    with quicksink.quicksink(latency=0.02) as sink:
+        with post.worker(sink, connections=64) as (_, pid):
+            sent = post.send(pid)
+        print("\n  against a mail server that answers 20 ms late:")
+        say("mails a second, 64 connections", f"{sent.rate:,.0f}", ">= 1,500")
+        say("mails per worker-CPU-second", f"{sent.per_cpu:,.0f}")
+
+
+def test_confirmation_during_an_alert(post: Post) -> None:
+    """People sign while all the others are told; how long until their mail arrives."""
+    record = post.folder / f"record-{time.monotonic_ns()}"
+    client = post.site.test_client()
+    asked: dict[str, float] = {}
+    with quicksink.quicksink(record=record) as sink, post.worker(sink) as (crew, _):
+        alert_id = post.tell()
+        crew.wait_for(lambda: sink.count() > 0)
+        for number in range(CONFIRMATIONS):
+            address = f"new{time.monotonic_ns()}@example.net"
+            client.environ_base["REMOTE_ADDR"] = f"127.1.{number}.1"
+            answer = sign(client, "amar-fayaz", Person(email=address))
+            assert answer.status_code == 200, answer.text
+            asked[address] = time.monotonic()
+            time.sleep(BETWEEN_SECONDS)
+        during = sink.count()
+        post.wait(alert_id, lambda alert: alert.state is AlertState.DONE)
+        crew.wait_for(lambda: asked.keys() <= {one.recipient for one in sink.arrivals()})
+        arrived = {one.recipient: one.at for one in sink.arrivals()}
+    waits = [arrived[address] - at for address, at in asked.items()]
+    after = "" if during < len(post.crowd.owed) else ", some of them after it"
+    print(f"\n  {CONFIRMATIONS} confirmations while an alert leaves{after}:")
+    say("median", f"{statistics.median(waits):.2f} s")
+    say("longest", f"{max(waits):.2f} s", "<= 5 s")
+
+
+def test_unsubscribing_while_no_worker_runs(post: Post) -> None:
+    """One click, through the whole application."""
+    waits = []
+    for address in sorted(post.crowd.owed)[:LEAVING]:
+        begun = time.perf_counter()
+        post.crowd.leave([address])
+        waits.append(time.perf_counter() - begun)
+    waits.sort()
+    print("\n  one-click unsubscribe, the worker down:")
+    say("median", f"{statistics.median(waits) * 1000:.1f} ms", "< 100 ms")
+    say("99th percentile", f"{waits[int(len(waits) * 0.99)] * 1000:.1f} ms")
+
+
+# --- fan-out ---------------------------------------------------------------------------------
+
+
+def test_fan_out(
+    database: tuple[str, str | None], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A million subscriptions get their slots and chunks; also where a worker dies halfway."""
+    name, url = database
+    folder = tmp_path_factory.mktemp(f"fan-out-{name}")
+    variables = environment(folder) | ({"TRACKER_DATABASE_URL": url} if url else {})
+    with installation(variables) as site:
+        begun = time.perf_counter()
+        crowd = gather(site, SLOTS, is_sealed=False, slug="a-million")
+        print(f"\n{name}: {SLOTS:,} rows inserted in {time.perf_counter() - begun:.0f} s")
+        alert_id = crowd.tell()
+        seconds, longest = _expand(site, alert_id)
+        _check_slots(site, crowd, alert_id)
+        say(f"fan-out of {SLOTS:,}", f"{seconds:.1f} s", "< 5 s per 1,000,000")
+        say("longest step", f"{longest * 1000:.0f} ms")
+        seconds, _ = _expand(site, crowd.tell())
+        say("the next alert, when all have their slots", f"{seconds:.1f} s")
+        _fan_out_twice(Post(name, site, crowd, folder, variables))
+
+
+def _expand(site: Flask, alert_id: int) -> tuple[float, float]:
+    """Do the steps of fan-out; give the seconds of all and of the longest."""
+    steps = []
+    with site.app_context():
+        while db.session.get_one(Alert, alert_id).state is not AlertState.SENDING:
+            begun = time.perf_counter()
+            assert expanding.expand_next()
+            steps.append(time.perf_counter() - begun)
+    return sum(steps), max(steps)
+
+
+def _fan_out_twice(post: Post) -> None:
+    """Take all slots away and let a real worker be killed when it has given half of them."""
+    with post.site.app_context(), writing():
+        db.session.execute(update(Alert).values(state=AlertState.STOPPED))
+        db.session.execute(update(Subscription).values(slot=None))
+        db.session.execute(update(Campaign).values(next_slot=0))
+    alert_id = post.crowd.tell()
+    with quicksink.quicksink() as sink:
+        with post.worker(sink) as (crew, pid):
+            crew.wait_for(lambda: _given(post) >= SLOTS // 2)
+            crew.kill()
+            begun = time.perf_counter()
+        given = _given(post)
+        assert given < SLOTS, "too late to kill"
+        with post.worker(sink) as (crew, pid):
+            post.wait(alert_id, lambda alert: alert.slots is not None)
+            rest = time.perf_counter() - begun
+            say(f"killed at {given:,}, the rest done after", f"{rest:.1f} s")
+            say("most memory of the worker", f"{memory(pid)[1]:.0f} MB", "<= 150")
+    _check_slots(post.site, post.crowd, alert_id)
+
+
+def _given(post: Post) -> int:
+    with post.site.app_context():
+        number = db.session.get_one(Campaign, post.crowd.campaign_id).next_slot
+        db.session.rollback()
+    return number
+
+
+def _check_slots(site: Flask, crowd: Crowd, alert_id: int) -> None:
+    with site.app_context():
+        slot = Subscription.slot
+        found = db.session.execute(
+            select(func.count(slot.distinct()), func.min(slot), func.max(slot)).where(
+                Subscription.campaign_id == crowd.campaign_id
+            )
+        ).one()
+        assert tuple(found) == (SLOTS, 0, SLOTS - 1), "each slot once"
+        chunks = db.session.scalar(select(func.count()).where(AlertChunk.alert_id == alert_id))
+        assert chunks == -(-SLOTS // CHUNK)
+        db.session.rollback()

@@ -1,0 +1,97 @@
+"""What must be true of an alert at any moment and when it is over: sink, database, audience."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from sqlalchemy import func, select
+
+from tests.support.crowd import Crowd
+from tests.support.quicksink import Arrival, QuickSink
+from tracker.alerts.batches import has_bit
+from tracker.alerts.models import CHUNK, Alert, AlertChunk, AlertException, AlertState
+from tracker.alerts.sending import WINDOW
+from tracker.extensions import db
+from tracker.mail.models import Delivery
+from tracker.subscriptions.models import Subscription
+
+
+def check_running(crowd: Crowd, sink: QuickSink, alert_id: int) -> int:
+    """Check that nobody is marked whose mail has not arrived; give how many were told."""
+    with crowd.site.app_context():
+        # The marks before the sink: what is marked arrived earlier.
+        chunks = list(
+            db.session.execute(
+                select(AlertChunk.number, AlertChunk.done, AlertChunk.sent, AlertChunk.skipped)
+                .where(AlertChunk.alert_id == alert_id)
+                .order_by(AlertChunk.number)
+            )
+        )
+        slots = _slots(crowd)
+        db.session.rollback()
+    arrived = {one.recipient for one in sink.arrivals()}
+    marked = [
+        chunk.number * CHUNK + place
+        for chunk in chunks
+        for place in range(CHUNK)
+        if has_bit(chunk.done, place)
+    ]
+    # Whoever has unsubscribed has no row any more, so also no slot.
+    told = {slots[slot] for slot in marked if slot in slots} - crowd.suppressed
+    lost = told - arrived
+    assert not lost, f"{len(lost)} of {len(marked)} are marked and got no mail"
+    assert sum(chunk.sent + chunk.skipped for chunk in chunks) == len(marked)
+    assert not arrived & crowd.suppressed
+    return len(told)
+
+
+def check_over(
+    crowd: Crowd, sink: QuickSink, alert_id: int, *, kills: int, connections: int
+) -> int:
+    """Check that everybody was told, and give how many mails came twice.
+
+    A kill may repeat the mails that are inside SMTP, one for each connection, and those whose
+    end is not written down yet, a window; none of that may look like a second mail.
+    """
+    arrivals = sink.arrivals()
+    arrived = Counter(one.recipient for one in arrivals)
+    lost = crowd.owed - set(arrived)
+    assert not lost, f"{len(lost)} of {len(crowd.owed)} were never told"
+    assert not set(arrived) & crowd.suppressed, "who gets no more mail got some"
+    _check_repeats(arrivals)
+    extras = len(arrivals) - len(arrived)
+    assert extras <= kills * (connections + WINDOW), f"{extras} mails twice, {kills} kills"
+    _check_figures(crowd, alert_id, told=len(arrived))
+    return extras
+
+
+def _check_repeats(arrivals: Iterable[Arrival]) -> None:
+    ids: dict[str, set[str]] = {}
+    for one in arrivals:
+        ids.setdefault(one.recipient, set()).add(one.message_id)
+    differing = [recipient for recipient, found in ids.items() if len(found) > 1]
+    assert not differing, "mailboxes must be able to show the two as one"
+    of_all = Counter(message_id for found in ids.values() for message_id in found)
+    assert max(of_all.values()) == 1, "two people share a Message-ID"
+
+
+def _check_figures(crowd: Crowd, alert_id: int, *, told: int) -> None:
+    with crowd.site.app_context():
+        alert = db.session.get_one(Alert, alert_id)
+        assert alert.state is AlertState.DONE
+        assert (alert.sent, alert.failed) == (told, 0)
+        assert alert.sent + alert.skipped == alert.queued
+        for table in (AlertChunk, AlertException, Delivery):
+            left = db.session.scalar(select(func.count()).select_from(table))
+            assert left == 0, f"{table.__tablename__} remember what is over"
+        db.session.rollback()
+
+
+def _slots(crowd: Crowd) -> dict[int, str]:
+    rows = db.session.execute(
+        select(Subscription.slot, Subscription.id).where(
+            Subscription.campaign_id == crowd.campaign_id, Subscription.slot.is_not(None)
+        )
+    )
+    return {row.slot: crowd.addresses[row.id] for row in rows if row.slot is not None}
