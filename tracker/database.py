@@ -30,6 +30,7 @@ from sqlalchemy import (
     event,
     text,
 )
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, registry
 from sqlalchemy.types import TypeDecorator
 
@@ -47,6 +48,10 @@ NAMING = {
 
 class DatabaseBusy(Exception):
     """No turn to write came within :data:`SIDE_LOCK_SECONDS`; answered with 503."""
+
+
+AWAY = (DatabaseBusy, OperationalError, InterfaceError, InternalError)
+"""What is raised while the database cannot be used, whatever is in it: try again."""
 
 
 class NotDurable(Exception):

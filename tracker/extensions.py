@@ -12,6 +12,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tracker.database import Model, write_mode
 
@@ -24,6 +25,13 @@ babel = Babel()
 
 _WAKE = "wake"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def insert(table: type[Model]) -> sqlite.Insert | postgresql.Insert:
+    """Give an INSERT that may be told what to do on a conflict, in the database's dialect."""
+    if db.engine.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
 
 
 def locked(query: Select[T]) -> Select[T]:

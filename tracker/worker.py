@@ -20,10 +20,9 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 from flask import Flask
-from sqlalchemy import delete, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import delete, func, select
 
-from tracker.alerts import expanding, returns
+from tracker.alerts import claims, expanding
 from tracker.alerts import queries as alert_queries
 from tracker.alerts import tasks as alerts
 from tracker.alerts.models import NOTICE_KIND, TRIAL_KIND
@@ -36,7 +35,7 @@ from tracker.confirmations import services as confirmations
 from tracker.confirmations.models import Kind
 from tracker.confirmations.tasks import Confirmations
 from tracker.core import clock, wakeups
-from tracker.database import DatabaseBusy
+from tracker.database import AWAY
 from tracker.endorsements import queries as endorsements
 from tracker.extensions import db, writing
 from tracker.mail import services as mail
@@ -103,14 +102,9 @@ class Worker:
         with self.app.app_context():
             log.info("ready")
             self.bell.start()
-            busy_at = time.monotonic()
             while not self.stopping.is_set():
-                if self.turn():
-                    busy_at = time.monotonic()
-                    continue
-                if time.monotonic() - busy_at > HANG_UP_SECONDS:
-                    self.office.close()
-                self._heed(self.bell.wait(POLL_SECONDS))
+                if not self.turn():
+                    self._heed(self.bell.wait(POLL_SECONDS))
             self.close()
             self.bell.stop()
 
@@ -144,7 +138,7 @@ class Worker:
             self._bulk,
             fold_counts,
             self._count_partners,
-            self._judge_returns,
+            self._judge_claims,
             self._give_slots_ahead,
             self._keep_house,
         ):
@@ -154,6 +148,8 @@ class Worker:
         return done
 
     def _singles(self) -> int:
+        if time.monotonic() - self.office.used_at > HANG_UP_SECONDS:
+            self.office.close()
         return deliver_due(self.office, stop=self.stopping.is_set)
 
     def _bulk(self) -> int:
@@ -166,8 +162,8 @@ class Worker:
     def _count_partners(self) -> int:
         return count_partners(self.keystore)
 
-    def _judge_returns(self) -> int:
-        return returns.judge_returns(self.keystore)
+    def _judge_claims(self) -> int:
+        return claims.judge_claims(self.keystore)
 
     def _give_slots_ahead(self) -> int:
         """Look once a minute, and go on page by page as long as there is something to do."""
@@ -200,12 +196,12 @@ class Worker:
         return made
 
     def _needs_outbox_key(self) -> bool:
-        newest = db.session.scalar(
-            select(OutboxKey).order_by(OutboxKey.created_at.desc()).limit(1)
+        # A clock set back must neither keep one key in use for ever, nor make one each turn.
+        query = select(func.max(OutboxKey.created_at)).where(
+            OutboxKey.created_at <= clock.now() + OUTBOX_KEY_LIFETIME
         )
-        # A clock set back must not keep one key in use for ever.
-        age = clock.now() - newest.created_at if newest else OUTBOX_KEY_LIFETIME
-        return age >= OUTBOX_KEY_LIFETIME or age < -OUTBOX_KEY_LIFETIME
+        newest = db.session.scalar(query)
+        return newest is None or clock.now() - newest >= OUTBOX_KEY_LIFETIME
 
     def _make_outbox_key(self) -> None:
         key_id = secrets.token_hex(8)
@@ -278,7 +274,7 @@ def _expand() -> int:
 def _guarded(task: Callable[[], int | None]) -> int:
     try:
         return task() or 0
-    except (DatabaseBusy, OperationalError) as error:
+    except AWAY as error:
         log.warning("the database is busy (%s); trying again", type(error).__name__)
     except Exception:
         log.exception("a task failed; the worker goes on")

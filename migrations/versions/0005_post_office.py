@@ -80,7 +80,7 @@ def _add_tables() -> None:
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("done", sa.LargeBinary(), nullable=False),
         sa.Column("is_done", sa.Boolean(), nullable=False),
-        sa.Column("held_for", sa.String(length=16), nullable=True),
+        sa.Column("is_held", sa.Boolean(), nullable=False),
         sa.Column("lease_owner", sa.String(length=80), nullable=True),
         sa.Column("lease_until", MOMENT, nullable=True),
         sa.Column("sent", sa.SmallInteger(), nullable=False),
@@ -142,6 +142,7 @@ def _add_tables() -> None:
         sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_return_claims")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "bounces",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from tests.alerts.conftest import House, people
 from tests.support.sink import Mail
@@ -202,3 +204,30 @@ def test_more_people_than_a_chunk_holds_and_pages_are_all_told_once(house: House
     assert house.told() == dict.fromkeys(people(90), 1)
     assert house.figures(alert_id)[:3] == (90, 90, 0)
     assert house.has_forgotten()
+
+
+def test_no_slot_is_given_twice_where_somebody_leaves_at_that_moment(house: House) -> None:
+    house.patch.setattr("tracker.alerts.expanding.PAGE", 10)
+    house.subscribe(*people(25))
+    house.tell()
+    with house.app.app_context():
+        assert expanding.expand_next(), "it begins"
+        ids = sorted(db.session.scalars(select(Subscription.id)))
+        db.session.rollback()
+    taken = threading.Event()
+
+    def leave() -> None:
+        """Delete one of the first page, and commit only once the page is being written."""
+        with house.app.app_context(), writing():
+            db.session.execute(delete(Subscription).where(Subscription.id == ids[4]))
+            taken.set()
+            time.sleep(0.3)
+
+    leaver = threading.Thread(target=leave)
+    leaver.start()
+    assert taken.wait(10)
+    house.work()
+    leaver.join()
+    slots = [row.slot for row in house.rows(Subscription)]
+    assert len(slots) == 24
+    assert len(set(slots)) == 24

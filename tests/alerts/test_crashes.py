@@ -14,6 +14,7 @@ from tests.support.sink import Mail
 from tracker.alerts import sending
 from tracker.alerts.models import AlertChunk, AlertState
 from tracker.core import clock
+from tracker.mail.models import OutboxKey
 from tracker.worker import Worker
 
 SARA = "sara@example.org"
@@ -200,3 +201,33 @@ def test_workers_side_by_side_write_to_everybody_once(house: House) -> None:
     assert house.told() == dict.fromkeys(people(150), 1)
     assert house.figures(alert_id)[:3] == (150, 150, 0)
     assert house.has_forgotten()
+
+
+def test_what_another_worker_told_meanwhile_is_not_told_once_more(house: House) -> None:
+    house.subscribe(*people(40))
+    house.patch.setattr("tracker.alerts.sending.WINDOW", 5)
+    # Slots 8 to 39 were told by one whose lease was lost and who writes it down only now.
+    bits = bytes([0, 255, 255, 255, 255]) + bytes(58)
+    when_first(house, lambda: house.change(AlertChunk, done=bits, sent=32))
+    alert_id = house.tell()
+    house.work()
+    assert len(house.sink.mails) <= 8 + 5, "all but one window"
+    assert house.figures(alert_id)[:3] == (40, 40, 0)
+
+
+def test_a_clock_set_back_by_a_day_holds_no_mail_and_makes_no_heap_of_keys(
+    house: House, travel: time_machine.Traveller
+) -> None:
+    house.subscribe(*people(30))
+    house.patch.setattr("tracker.alerts.sending.WINDOW", 5)
+    house.patch.setattr("tracker.alerts.sending.TURN_SECONDS", 0.001)
+    alert_id = house.tell()
+    house.work_until(lambda: len(house.sink.mails) >= 5)
+    house.die()
+    travel.shift(dt.timedelta(days=-1))
+    house.work()
+    travel.shift(dt.timedelta(minutes=2))
+    house.work()
+    assert len(house.told()) == 30
+    assert house.alert(alert_id).state is AlertState.DONE
+    assert len(house.rows(OutboxKey)) <= 3

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from nacl.public import PublicKey, SealedBox
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from tests.alerts.conftest import House, announce, people
 from tests.support import factories
@@ -16,7 +16,10 @@ from tests.support.supporters import subscribe
 from tracker.alerts.models import Alert, AlertChunk, AlertState, AlertVariant, PauseReason
 from tracker.campaigns import services as campaigns
 from tracker.campaigns.models import Campaign
+from tracker.core import clock
 from tracker.extensions import db, writing
+from tracker.mail.bounces import ReportKind
+from tracker.mail.models import ReturnClaim
 from tracker.sealing import envelopes
 from tracker.subscriptions.models import Subscription
 
@@ -219,3 +222,43 @@ def test_a_chunk_that_is_nowhere_is_done_at_once(house: House, other: int) -> No
         for number in (-5, 2**31 - 1):
             db.session.add(AlertChunk(alert_id=alert_id, number=number, done=b"x"))
     assert at_last(house, alert_id).state is AlertState.DONE
+
+
+def test_a_claim_that_makes_no_sense_stops_no_other(house: House) -> None:
+    house.subscribe("sara@example.org")
+    alert_id = house.tell()
+    house.work()
+    with house.app.app_context(), writing():
+        mailing = house.worker.sender.mailings.find(alert_id)  # type: ignore[union-attr]
+        assert mailing is not None
+        good = {"kind": ReportKind.COMPLAINT, "status": "", "day": clock.today(), "slot": 0}
+        for number in range(60):
+            forged = {**good, "mac": bytes([number]) * 12, "alert_id": alert_id}
+            db.session.add(ReturnClaim(**forged))
+        db.session.add(ReturnClaim(**good, alert_id=alert_id, mac=mailing.mark(0)[:12]))
+        db.session.flush()
+        db.session.execute(
+            text("UPDATE return_claims SET kind = 'x' WHERE mac = :mac"), {"mac": bytes(12)}
+        )
+    house.work()
+    assert house.rows(ReturnClaim) == []
+    assert house.alert(alert_id).complained == 1
+
+
+def test_a_deferred_mail_of_no_known_time_stops_no_other_alert(
+    house: House, other: int
+) -> None:
+    if house.app.config["TRACKER"].database_url.startswith("postgresql"):
+        pytest.skip("PostgreSQL takes nothing but a time")
+    house.subscribe("sara@example.org")
+    alert_id = house.tell()
+    let_it_begin(house, alert_id)
+    with house.app.app_context(), writing():
+        db.session.execute(
+            text(
+                "INSERT INTO alert_exceptions (alert_id, slot, state, attempts, code, enhanced,"
+                " since, due_at) VALUES (:alert, 0, 'deferred', 0, 0, '', 'x', '2026-01-01')"
+            ),
+            {"alert": alert_id},
+        )
+    house.work_until(lambda: house.alert(other).state is AlertState.DONE)

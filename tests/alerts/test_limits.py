@@ -22,7 +22,7 @@ def test_a_limit_of_one_kind_of_mailbox_holds_only_those_and_they_go_later(
     assert {one for one in house.told() if "gmail" not in one} == set(people(30))
     assert len(house.told()) == 31, "the first may go at once"
     [chunk] = house.rows(AlertChunk)
-    assert (chunk.held_for, chunk.lease_owner, chunk.is_done) == ("google", None, False)
+    assert (chunk.is_held, chunk.lease_owner, chunk.is_done) == (True, None, False)
     assert house.figures(alert_id)[:2] == (35, 31)
     house.change(RateBucket, tat=clock.now().timestamp() - 60)
     house.configure(provider_limits={"google": 100.0})

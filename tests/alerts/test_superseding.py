@@ -5,6 +5,7 @@ from __future__ import annotations
 import time_machine
 
 from tests.alerts.conftest import House, announce, people
+from tests.support import factories
 from tracker.alerts import queries
 from tracker.alerts.models import AlertState
 from tracker.campaigns import services as campaigns
@@ -28,7 +29,7 @@ def test_a_newer_status_holds_the_older_at_once_and_ends_it_when_it_leaves(
     house.work()
     assert not house.told()
     with house.app.app_context():
-        assert queries.held_alerts(house.campaign.id) == {older}
+        assert queries.held_alerts([house.campaign.id]) == {older}
     travel.shift(601)
     house.work()
     assert headlines(house) == ["Free"]
@@ -75,12 +76,12 @@ def test_of_three_the_first_stays_held_by_the_second_when_the_third_is_stopped(
     third = house.tell(headline="Free", to=Status.RELEASED, window=600)
     house.work()
     with house.app.app_context():
-        assert queries.held_alerts(house.campaign.id) == {first, second}
+        assert queries.held_alerts([house.campaign.id]) == {first, second}
     house.stop(third)
     house.work()
     assert not house.told()
     with house.app.app_context():
-        assert queries.held_alerts(house.campaign.id) == {first}
+        assert queries.held_alerts([house.campaign.id]) == {first}
 
 
 def test_an_update_without_a_new_status_and_one_about_another_person_hold_nothing(
@@ -116,3 +117,50 @@ def _tell_of_the_second(house: House) -> None:
         )
         updates.publish(update, by_id=None)
         announce(update, window=600)
+
+
+def test_a_clock_that_was_set_back_does_not_make_old_news_the_newer(
+    house: House, travel: time_machine.Traveller
+) -> None:
+    house.subscribe(*people(3))
+    house.tell(headline="Taken", to=Status.MISSING)
+    travel.shift(-120)
+    house.tell(headline="Free", to=Status.RELEASED)
+    travel.shift(121)
+    house.work()
+    assert headlines(house) == ["Free"]
+
+
+def test_organisers_hear_of_somebody_whose_news_was_overtaken_with_anothers(
+    house: House,
+) -> None:
+    house.subscribe(*people(2))
+    with house.app.app_context(), writing():
+        factories.an_organiser()
+        campaign = db.session.get_one(Campaign, house.campaign.id)
+        campaigns.set_subjects(campaign, [(one, "A student.") for one in ("Amar", "Bano")])
+        db.session.flush()
+        both = [
+            updates.PlannedChange(subject, Status.MISSING, Certainty.CONFIRMED)
+            for subject in campaign.subjects
+        ]
+        told = [
+            ("Both taken", both),
+            ("Amar is free", [both[0]._replace(new_status=Status.RELEASED)]),
+        ]
+        for headline, changes in told:
+            update = updates.write(
+                campaign,
+                author_id=None,
+                changes=changes,
+                headline=headline,
+                text="News.",
+                happened_on=campaign.local_date(clock.now()),
+                alerts=True,
+            )
+            updates.publish(update, by_id=None)
+            announce(update)
+    house.work()
+    assert headlines(house) == ["Alert ended early, please look: Both taken", "Amar is free"]
+    [notice] = house.sink.to("organiser@example.org")
+    assert "somebody whom the newer alert does not mention" in notice.text

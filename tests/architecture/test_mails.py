@@ -48,6 +48,7 @@ VALUES: dict[str, Any] = {
     "headline": "Taken at night",
     "update_id": 1,
     "reason": "bounces",
+    "is_over": False,
     "entry": Entry(
         anchor="u1",
         when_label="8 November 2026",
@@ -165,11 +166,19 @@ def test_a_mail_fetches_nothing_and_leads_nowhere_but_to_us(
         assert found.startswith(f"{BASE_URL}/{language}/")
 
 
-@pytest.mark.parametrize("reason", [one.value for one in PauseReason])
+@pytest.mark.parametrize(
+    "reason", [*(one.value for one in PauseReason), "superseded", "expired"]
+)
 def test_a_mail_to_organisers_says_why_an_alert_rests_and_what_to_do(
     app: Flask, reason: str
 ) -> None:
-    subject, plain, html = parts(app, "alerts/paused", "en", reason=reason)
+    subject, plain, html = parts(
+        app,
+        "alerts/paused",
+        "en",
+        reason=reason,
+        is_over=reason in {"superseded", "expired"},
+    )
     with app.test_request_context():
         words = why_paused(reason)
     assert words

@@ -39,6 +39,7 @@ ABOUT_PEOPLE = {
     "partner_changes",
     "alert_exceptions",
     "bounces",
+    "return_claims",
 }
 """Tables in which a row stands for somebody: no hidden row number may tell their order."""
 

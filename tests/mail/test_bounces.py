@@ -9,7 +9,7 @@ from hypothesis import example, given, settings, strategies
 
 from tests.support import returned
 from tracker.mail.bounces import LONGEST, Report, ReportKind, read
-from tracker.mail.returning import ReturnToken, bounce_address, stop_extension
+from tracker.mail.verp import ReturnToken, bounce_address, stop_extension
 
 OURS = "bounces@tracker.example.org"
 TOKEN = ReturnToken(77, 5, bytes(range(12)))
@@ -21,7 +21,9 @@ STOP_ADDRESS = f"bounces+s{stop_extension(STOP)}@tracker.example.org"
 
 
 def understood(raw: bytes, recipient: str | None = None) -> list[Report]:
-    return read(raw, return_address=OURS, recipient=recipient)
+    if recipient is not None:
+        raw = b"Delivered-To: " + recipient.encode("utf-8", "surrogatepass") + b"\r\n" + raw
+    return read(raw, return_address=OURS)
 
 
 def eml(text: str) -> bytes:

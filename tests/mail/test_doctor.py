@@ -27,9 +27,9 @@ from tests.support.sink import Sink, free_port
 from tracker.app import create_app
 from tracker.core import clock
 from tracker.mail import dns as lookups
-from tracker.mail import trial
+from tracker.mail import visiting
 from tracker.mail.commands import mail_cli
-from tracker.mail.trial import Visit
+from tracker.mail.visiting import Visit
 from tracker.settings import load
 
 ED25519 = "MCowBQYDK2VwAyEAMCowBQYDK2VwAyEAMCowBQYDK2U="
@@ -104,7 +104,7 @@ def visited(tmp_path: Path) -> Callable[..., Visit]:
         )
         with create_app(load(variables)).app_context():
             [one] = current_app.config["TRACKER"].relays
-            return trial.visit(one, sender="bounces@example.org", to=to)
+            return visiting.visit(one, sender="bounces@example.org", to=to)
 
     return go
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support import requirements
 from tests.support.postfix import Pile, Postfix, piling_postfix
 from tracker.mail.bounces import Report, ReportKind, read
-from tracker.mail.returning import ReturnToken, bounce_address, stop_extension
+from tracker.mail.verp import ReturnToken, bounce_address, stop_extension
 
 OURS = "bounces@example.org"
 TOKEN = ReturnToken(77, 5, bytes(range(12)))
@@ -41,8 +41,7 @@ def test_a_mail_that_cannot_be_delivered_comes_back_and_is_recognised(
     envelope, raw = pile.one(postfix)
     assert envelope == SENDER
     expected = [Report(ReportKind.FAILED, TOKEN, status=status)]
-    assert read(raw, return_address=OURS, recipient=envelope) == expected
-    assert read(raw, return_address=OURS) == expected, "its headers alone are enough"
+    assert read(raw, return_address=OURS) == expected
 
 
 def test_a_mail_to_the_unsubscribe_address_arrives_with_its_token(
@@ -55,7 +54,6 @@ def test_a_mail_to_the_unsubscribe_address_arrives_with_its_token(
     envelope, raw = pile.one(postfix)
     assert envelope == address
     expected = [Report(ReportKind.UNSUBSCRIBE, stop=stop)]
-    assert read(raw, return_address=OURS, recipient=envelope) == expected
     assert read(raw, return_address=OURS) == expected
 
 
@@ -64,5 +62,5 @@ def test_a_vacation_notice_without_a_sender_unsubscribes_nobody(
 ) -> None:
     postfix, pile = running
     send(postfix, "", f"bounces+s{stop_extension(bytes(32))}@example.org")
-    envelope, raw = pile.one(postfix)
-    assert read(raw, return_address=OURS, recipient=envelope) == []
+    _, raw = pile.one(postfix)
+    assert read(raw, return_address=OURS) == []

@@ -25,8 +25,8 @@ from tracker.app import create_app
 from tracker.core.templating import markdown
 from tracker.mail import transfer
 from tracker.mail.rendering import Content, put_into_words, unsubscribe_link
-from tracker.mail.returning import stop_extension
 from tracker.mail.splicing import Frozen, NotFrozen, Slots, freeze, thaw
+from tracker.mail.verp import stop_extension
 from tracker.settings import load
 
 SLOTS = Slots(

@@ -76,24 +76,24 @@ class Batch:
             self.results.append(result(recipient))
 
 
-def claim_chunk(
+def lease_chunk(
     owner: str,
     lease: dt.timedelta,
     find: FindMailing,
     *,
-    without: set[str],
+    with_held: bool,
     apart: Collection[int],
 ) -> Batch | None:
     """Lease the next chunk and read who is in it.
 
     ``None`` where there is none (see :func:`queries.free_chunk`), or ``find`` gives nothing.
     """
-    is_any = queries.free_chunk(without=without, apart=apart) is not None
+    is_any = queries.free_chunk(with_held=with_held, apart=apart) is not None
     db.session.rollback()
     if not is_any:
         return None
     with writing():
-        row = queries.free_chunk(without=without, apart=apart, lock=True)
+        row = queries.free_chunk(with_held=with_held, apart=apart, lock=True)
         mailing = find(row.alert_id) if row else None
         if row is None or mailing is None:
             return None
@@ -101,7 +101,7 @@ def claim_chunk(
         done = db.session.scalar(
             update(AlertChunk)
             .where(AlertChunk.alert_id == alert_id, AlertChunk.number == number)
-            .values(lease_owner=owner, lease_until=clock.now() + lease, held_for=None)
+            .values(lease_owner=owner, lease_until=clock.now() + lease, is_held=False)
             .returning(AlertChunk.done)
             .execution_options(synchronize_session=False)
         )
@@ -121,7 +121,7 @@ def claim_chunk(
     return Batch(mailing, number, bits, todo, stored=bytes(done or b""))
 
 
-def claim_due(
+def lease_due(
     owner: str, lease: dt.timedelta, find: FindMailing, *, apart: Collection[int]
 ) -> Batch | None:
     """Lease deferred mails of one alert that are due; who left meanwhile is skipped.
@@ -166,7 +166,7 @@ def audience(mailing: Mailing) -> Select[int, int | None, bytes, str]:
 
 
 _ROWS = Subscription.__table__
-_THERE = select(_ROWS.c.slot, _ROWS.c.language).where(
+_THERE = select(_ROWS.c.slot, _ROWS.c.id, _ROWS.c.language).where(
     _ROWS.c.campaign_id == bindparam("campaign_id"),
     _ROWS.c.generation <= bindparam("generation"),
     (_ROWS.c.scope == Scope.EVERY_UPDATE) | bindparam("tells_everybody", type_=Boolean()),
@@ -177,7 +177,7 @@ _FAR_APART = _THERE.where(_ROWS.c.slot.in_(bindparam("slots", expanding=True)))
 
 
 def languages_of(batch: Batch, slots: list[int]) -> dict[int, str]:
-    """Give who of some slots is to be told at this moment, and in which language."""
+    """Give which subscriptions of some slots are to be told now, and in which language."""
     mailing = batch.mailing
     values = {
         "campaign_id": mailing.campaign_id,
@@ -190,7 +190,7 @@ def languages_of(batch: Batch, slots: list[int]) -> dict[int, str]:
     else:
         values |= {"first": min(slots), "last": max(slots)}
         rows = db.session.execute(_SIDE_BY_SIDE, values)
-    return {row.slot: row.language for row in rows}
+    return {row.id: row.language for row in rows}
 
 
 def bits_of(stored: bytes | None) -> bytearray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -22,13 +23,13 @@ NO_RETURN = "TRACKER_RETURN_ADDRESS is not set: nothing can come back to it."
 
 
 @click.command("receive")
-@click.argument("recipient", required=False)
 @with_appcontext
-def receive_one(recipient: str | None) -> None:
+def receive_one() -> None:
     """Take one message from standard input: a bounce, a complaint, or a wish to unsubscribe.
 
-    For a pipe of Postfix or Exim, with the envelope's RECIPIENT. Exit status 75 asks the mail
-    server to try again later.
+    For a pipe of Postfix or Exim that writes the envelope's recipient into a header
+    (Delivered-To or X-Original-To; as an argument every user of the machine could read it).
+    Exit status 75 asks the mail server to try again later.
     """
     settings: Settings = current_app.config["TRACKER"]
     if not settings.return_address:
@@ -37,7 +38,11 @@ def receive_one(recipient: str | None) -> None:
     # What is longer is read to its end: a server whose pipe breaks would send it again.
     while sys.stdin.buffer.read(1 << 16):
         pass
-    click.echo(_told(receive(raw, recipient=recipient)))
+    try:
+        click.echo(_told(receive(raw)))
+    except Exception as error:  # noqa: BLE001 - a traceback would be mailed to the sender
+        click.echo(f"It cannot be taken now: {type(error).__name__}", err=True)
+        sys.exit(os.EX_TEMPFAIL)
 
 
 @click.command("fetch")

@@ -10,7 +10,6 @@ import logging
 from typing import NamedTuple
 
 from sqlalchemy import Select, func, insert, select, update
-from sqlalchemy.exc import OperationalError
 
 from tracker.alerts import notices, queries, services
 from tracker.alerts.batches import NO_BITS
@@ -24,7 +23,7 @@ from tracker.alerts.models import (
 )
 from tracker.campaigns.models import PUBLIC, Campaign
 from tracker.core import clock
-from tracker.database import DatabaseBusy
+from tracker.database import AWAY
 from tracker.extensions import db, writing
 from tracker.subscriptions.models import Scope, Subscription
 
@@ -49,7 +48,7 @@ def expand_next() -> bool:
         if not is_frozen:
             _freeze(alert_id)
         return _step(alert_id) or not is_frozen
-    except (DatabaseBusy, OperationalError):
+    except AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - one bad alert must not stop all others
         log.error("alert %s cannot begin: %s", alert_id, type(error).__name__)
@@ -95,8 +94,18 @@ def _begin(alert: Alert) -> None:
     else:
         alert.state, alert.active_at = AlertState.EXPANDING, moment
         db.session.flush()
-        for older in queries.overtaken_by(alert):
-            services.end(older, AlertState.SUPERSEDED)
+        newer = [alert]
+        while newer:
+            for older in queries.overtaken_by(newer.pop()):
+                services.end(older, AlertState.SUPERSEDED)
+                # Whom else it told of, perhaps nobody will hear about now: somebody must see.
+                if _subjects(older) - _subjects(alert):
+                    notices.tell_organisers(older)
+                newer.append(older)
+
+
+def _subjects(alert: Alert) -> set[int]:
+    return {change.subject_id for change in alert.update.changes}
 
 
 # --- slots -----------------------------------------------------------------------------------
@@ -146,18 +155,17 @@ def _give_page(
     numbered = page.add_columns(
         (func.row_number().over(order_by=Subscription.id) - 1).label("place")
     ).subquery()
-    given = db.session.execute(
+    given = db.session.scalars(
         update(Subscription)
         .where(Subscription.id == numbered.c.id)
         .values(slot=campaign.next_slot + numbered.c.place)
+        .returning(Subscription.slot)
         .execution_options(synchronize_session=False)
-    ).rowcount  # type: ignore[attr-defined]  # an UPDATE's result has one
+    ).all()
+    # Not their number: who leaves at this moment keeps a place in the numbering (PostgreSQL).
+    end = max((slot + 1 for slot in given if slot is not None), default=campaign.next_slot)
     # Not as a change of the object: that would write the words of the campaign's page anew.
-    db.session.execute(
-        update(Campaign)
-        .where(Campaign.id == campaign_id)
-        .values(next_slot=Campaign.next_slot + given)
-    )
+    db.session.execute(update(Campaign).where(Campaign.id == campaign_id).values(next_slot=end))
     return last
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 
 from tracker.alerts.batches import Batch
 from tracker.alerts.mailings import Recipient
-from tracker.core import clock
 from tracker.mail import rates, relays
 from tracker.mail.pipeline import Pool
 from tracker.settings import Settings
@@ -73,10 +72,9 @@ class Limits:
             self._exhausted[provider] = time.monotonic() + max(1.0, 1 / rate)
         return granted
 
-    def without_room(self) -> set[str]:
-        """Give the kinds of mailbox whose limit is used up for now."""
-        now = time.monotonic()
-        return {name for name, until in self._exhausted.items() if until > now}
+    def has_room(self) -> bool:
+        """Say whether no kind of mailbox has used up its limit a moment ago."""
+        return all(until <= time.monotonic() for until in self._exhausted.values())
 
     def _room(self, wanted: int) -> int:
         """Give how many mails the mail servers' own limits let go now."""
@@ -93,10 +91,5 @@ class Limits:
 
     def _take_from_relay(self, pool: Pool, wanted: int) -> int:
         relay = pool.relay
-        rate = rates.warmed(
-            relay.rate,
-            days=relay.warm_up_days,
-            first_used_on=relays.first_used_on(relay.name),
-            today=clock.today(),
-        )
+        rate = relays.todays_rate(relay, first_used_on=relays.first_used_on(relay.name))
         return rates.take(f"relay:{relay.name}", rate=rate, most=wanted)

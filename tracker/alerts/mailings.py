@@ -12,19 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 
 from tracker.alerts import queries
 from tracker.alerts.models import Alert
 from tracker.alerts.stopping import Record
 from tracker.campaigns.models import Campaign
 from tracker.core import tokens
-from tracker.database import DatabaseBusy
+from tracker.database import AWAY
 from tracker.extensions import db
 from tracker.mail.pipeline import Parcel
 from tracker.mail.providers import provider_of
-from tracker.mail.returning import MAC_BYTES, bounce_address, stop_extension
 from tracker.mail.splicing import Frozen, NotFrozen, Slots
+from tracker.mail.verp import MAC_BYTES, bounce_address, stop_extension
 from tracker.sealing import envelopes, tags
 from tracker.sealing.keystore import CampaignKeys, KeyMissing, Keystore
 from tracker.settings import Settings
@@ -166,7 +165,7 @@ class Mailings:
         except KeyMissing:
             self._apart[alert_id] = time.monotonic() + APART_SECONDS
             return None
-        except (DatabaseBusy, OperationalError):
+        except AWAY:
             raise
         except Exception as error:  # noqa: BLE001 - one bad alert must not stop all others
             log.error("alert %s cannot be sent: %s", alert_id, type(error).__name__)

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from sqlalchemy import Integer, Table, bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tracker.alerts.batches import Batch, Result, bits_of, has_bit, set_bit
 from tracker.alerts.models import (
@@ -27,10 +26,10 @@ from tracker.alerts.models import (
 )
 from tracker.alerts.stopping import Fate
 from tracker.core import clock, tokens
-from tracker.extensions import db
+from tracker.extensions import db, insert
 from tracker.mail import services as mail
-from tracker.mail.returning import MAC_BYTES
 from tracker.mail.tasks import GIVE_UP_AFTER, RETRY_MINUTES
+from tracker.mail.verp import MAC_BYTES
 
 _QUIET = {"synchronize_session": False}
 
@@ -79,7 +78,7 @@ _MARK = (
         sent=_CHUNKS.c.sent + bindparam("more_sent", type_=Integer()),
         skipped=_CHUNKS.c.skipped + bindparam("more_skipped", type_=Integer()),
         is_done=bindparam("new_is_done"),
-        held_for=bindparam("new_held_for"),
+        is_held=bindparam("new_is_held"),
         lease_owner=bindparam("new_lease_owner"),
         lease_until=bindparam("new_lease_until"),
     )
@@ -87,9 +86,12 @@ _MARK = (
 
 
 def _mark_chunk(batch: Batch, *, owner: str, lease: dt.timedelta) -> bool:
-    for result in batch.results:
+    # What another worker wrote down first is counted there.
+    stored = bits_of(batch.stored)
+    new = [one for one in batch.results if not has_bit(stored, one.recipient.slot)]
+    for result in new:
         set_bit(batch.done, result.recipient.slot)
-    counts = _counts(batch.results)
+    counts = _counts(new)
     written = db.session.execute(
         _MARK,
         {
@@ -104,7 +106,7 @@ def _mark_chunk(batch: Batch, *, owner: str, lease: dt.timedelta) -> bool:
         },
     ).rowcount  # type: ignore[attr-defined]  # an UPDATE's result has one
     if written:
-        _add_exceptions(batch.mailing.alert_id, batch.results)
+        _add_exceptions(batch.mailing.alert_id, new)
         return True
     return _merge_chunk(batch, owner=owner, lease=lease)
 
@@ -139,11 +141,10 @@ def _merge_chunk(batch: Batch, *, owner: str, lease: dt.timedelta) -> bool:
 
 def _lease(batch: Batch, owner: str, lease: dt.timedelta) -> dict[str, Any]:
     """Give the lease renewed, or ended once nothing of the chunk is in hand."""
-    held = next(iter(batch.held), None)
     is_over = batch.is_over
     return {
-        "is_done": is_over and not batch.is_ending and held is None,
-        "held_for": held if is_over else None,
+        "is_done": is_over and not batch.is_ending and not batch.held,
+        "is_held": is_over and bool(batch.held),
         "lease_owner": None if is_over else owner,
         "lease_until": None if is_over else clock.now() + lease,
     }
@@ -180,8 +181,7 @@ def _counts(results: Iterable[Result]) -> Counter[str]:
 def _add_exceptions(alert_id: int, results: Iterable[Result]) -> None:
     rows = [_exception(alert_id, one) for one in results if one.state is not None]
     if rows:
-        dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
-        db.session.execute(dialect.insert(AlertException).on_conflict_do_nothing(), rows)
+        db.session.execute(insert(AlertException).on_conflict_do_nothing(), rows)
 
 
 def _exception(alert_id: int, result: Result) -> dict[str, Any]:
@@ -212,7 +212,9 @@ def _mark_retries(batch: Batch, *, owner: str, lease: dt.timedelta) -> bool:
     if batch.results:
         # The alert before what belongs to it: everybody locks them in this order.
         state = db.session.scalar(
-            select(Alert.state).where(Alert.id == batch.mailing.alert_id).with_for_update()
+            select(Alert.state)
+            .where(Alert.id == batch.mailing.alert_id)
+            .with_for_update(key_share=True)
         )
         if state in UNFINISHED:
             _settle_exceptions(batch)

@@ -120,7 +120,8 @@ class AlertChunk(Model):
     """Up to :data:`CHUNK` slots of one alert: leased whole, marked slot by slot.
 
     A bit is set once nothing more is to be done for its slot here: sent, skipped, or written
-    down as an exception. ``held_for`` names the kind of mailbox whose limit the rest waits for.
+    down as an exception. ``is_held`` says that the rest waits for a limit of its kind of
+    mailbox; which one is not written down.
     """
 
     __tablename__ = "alert_chunks"
@@ -132,7 +133,7 @@ class AlertChunk(Model):
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     done: Mapped[bytes] = mapped_column(LargeBinary)
     is_done: Mapped[bool] = mapped_column(default=False)
-    held_for: Mapped[str | None] = mapped_column(String(16))
+    is_held: Mapped[bool] = mapped_column(default=False)
     lease_owner: Mapped[str | None] = mapped_column(String(80))
     lease_until: Mapped[dt.datetime | None]
     sent: Mapped[int] = mapped_column(SmallInteger, default=0)

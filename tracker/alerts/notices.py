@@ -18,14 +18,17 @@ from tracker.extensions import db
 from tracker.mail import services as mail
 from tracker.mail.models import Delivery
 from tracker.mail.rendering import Letter, Ready
-from tracker.mail.returning import stop_extension
 from tracker.mail.splicing import NotFrozen, Slots, thaw
+from tracker.mail.verp import stop_extension
 from tracker.organisers import queries as organisers
 from tracker.organisers.models import Organiser
 from tracker.sealing import envelopes
 from tracker.sealing.keystore import KeyMissing, Keystore
 
 log = logging.getLogger(__name__)
+
+_TOLD = (AlertState.PAUSED, AlertState.SUPERSEDED, AlertState.EXPIRED)
+"""States that organisers get a mail about; what became of it meanwhile is no news."""
 
 
 def tell_organisers(alert: Alert) -> None:
@@ -65,7 +68,7 @@ class Notices:
     def _notice(self, row: Delivery, content: dict[str, Any]) -> Letter | None:
         alert = queries.by_id(int(content["alert"]))
         organiser = _organiser(content)
-        if organiser is None or alert is None or alert.state is not AlertState.PAUSED:
+        if organiser is None or alert is None or alert.state not in _TOLD:
             return None
         campaign = alert.update.campaign
         return Letter(
@@ -80,7 +83,8 @@ class Notices:
                 "slug": campaign.slug,
                 "headline": alert.update.headline,
                 "update_id": alert.update_id,
-                "reason": alert.paused_for.value if alert.paused_for else "",
+                "is_over": alert.state is not AlertState.PAUSED,
+                "reason": alert.paused_for.value if alert.paused_for else alert.state.value,
             },
         )
 

@@ -24,10 +24,11 @@ from tracker.alerts.models import (
 from tracker.campaigns.models import PUBLIC, Campaign, StatusChange
 from tracker.core import clock
 from tracker.database import UtcDateTime
-from tracker.extensions import db, locked
+from tracker.extensions import db
 from tracker.mail.splicing import Frozen, thaw
 from tracker.settings import Settings
 
+LONGEST_LEASE = dt.timedelta(hours=1)
 LATE = dt.timedelta(hours=3)
 """An alert that nobody looked after for so long asks an organiser before it goes on."""
 
@@ -50,6 +51,20 @@ class Figures(NamedTuple):
 def by_id(alert_id: int) -> Alert | None:
     """Give one alert."""
     return db.session.get(Alert, alert_id)
+
+
+def locked(query: Select[Alert]) -> Select[Alert]:
+    """Give a query that locks alerts and sees them as they are now, not as read before.
+
+    Not their keys: chunks and exceptions that refer to them may still be written. PostgreSQL
+    would let us wait for whoever writes them, and them for us.
+    """
+    return query.with_for_update(key_share=True).execution_options(populate_existing=True)
+
+
+def by_id_locked(alert_id: int) -> Alert | None:
+    """Give one alert, locked."""
+    return db.session.scalar(locked(select(Alert).where(Alert.id == alert_id)))
 
 
 def by_update(update_id: int, *, lock: bool = False) -> Alert | None:
@@ -95,7 +110,9 @@ def overtakes(newer: type[Alert], older: type[Alert]) -> ColumnElement[bool]:
     )
     return and_(
         newer.campaign_id == older.campaign_id,
-        newer.approved_at > older.approved_at,
+        (newer.generation > older.generation)
+        # Those approved before an upgrade all have the same.
+        | ((newer.generation == older.generation) & (newer.approved_at > older.approved_at)),
         newer.state.not_in((AlertState.STOPPED, AlertState.EXPIRED)),
         exists(same),
     )
@@ -123,10 +140,10 @@ def overtaken_by(alert: Alert) -> list[Alert]:
     )
 
 
-def held_alerts(campaign_id: int) -> set[int]:
-    """Give a campaign's unfinished alerts that wait because a newer one is about to leave."""
+def held_alerts(campaign_ids: Collection[int]) -> set[int]:
+    """Give the unfinished alerts of campaigns that wait because a newer one is to leave."""
     query = select(Alert.id).where(
-        Alert.campaign_id == campaign_id, Alert.state.in_(UNFINISHED), is_overtaken()
+        Alert.campaign_id.in_(campaign_ids), Alert.state.in_(UNFINISHED), is_overtaken()
     )
     return set(db.session.scalars(query))
 
@@ -173,7 +190,7 @@ def next_to_begin(*, only: int | None = None) -> Alert | None:
     if only is not None:
         query = (
             query.where(Alert.id == only)
-            .with_for_update(of=Alert, skip_locked=True)
+            .with_for_update(of=Alert, skip_locked=True, key_share=True)
             .execution_options(populate_existing=True)
         )
     return db.session.scalar(query)
@@ -206,11 +223,11 @@ def _may_run() -> Select[int]:
 
 
 def free_chunk(
-    *, without: set[str], apart: Collection[int] = (), lock: bool = False
+    *, with_held: bool, apart: Collection[int] = (), lock: bool = False
 ) -> Row[int, int] | None:
     """Give alert and number of a chunk to lease.
 
-    Not one that only waits for the limit of a kind of mailbox in ``without``, nor one of the
+    One that only waits for the limit of a kind of mailbox ``with_held`` alone; none of the
     alerts in ``apart``.
     """
     moment = clock.now()
@@ -220,13 +237,16 @@ def free_chunk(
         .join(Campaign, Campaign.id == Alert.campaign_id)
         .where(
             ~AlertChunk.is_done,
-            AlertChunk.lease_until.is_(None) | (AlertChunk.lease_until < moment),
-            AlertChunk.held_for.is_(None) | AlertChunk.held_for.not_in(without),
+            AlertChunk.lease_until.is_(None)
+            | (AlertChunk.lease_until < moment)
+            # No lease is that long: the clock was set back.
+            | (AlertChunk.lease_until > moment + LONGEST_LEASE),
+            ~AlertChunk.is_held | with_held,
             Alert.id.not_in(apart),
             Alert.active_at > moment - LATE,
             may_leave(),
         )
-        .order_by(Alert.not_before, AlertChunk.number)
+        .order_by(Alert.not_before, AlertChunk.is_held, AlertChunk.number)
         .limit(1)
     )
     if lock:
@@ -268,6 +288,12 @@ def has_open_chunks(alert_id: int) -> bool:
 
 
 # --- figures ---------------------------------------------------------------------------------
+
+
+def lock_chunks(alert_id: int) -> None:
+    """Wait for whoever writes into an alert's chunks at this moment, and keep others out."""
+    query = select(AlertChunk.number).where(AlertChunk.alert_id == alert_id)
+    db.session.execute(query.order_by(AlertChunk.number).with_for_update())
 
 
 def figures(alert: Alert) -> Figures:

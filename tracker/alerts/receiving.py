@@ -13,18 +13,15 @@ from flask import current_app
 from tracker.core import clock
 from tracker.extensions import db, wake_after_commit, writing
 from tracker.mail.bounces import Report, ReportKind, read
-from tracker.mail.models import ReturnClaim, ReturnKind
+from tracker.mail.models import ReturnClaim
 from tracker.settings import Settings
 from tracker.subscriptions import services as subscriptions
 
 
-def receive(raw: bytes, *, recipient: str | None = None) -> Counter[ReportKind]:
-    """Take one message and give how many reports of each kind it held; committed on return.
-
-    ``recipient`` is the envelope's, where the mail server tells it.
-    """
+def receive(raw: bytes) -> Counter[ReportKind]:
+    """Take one message and give how many reports of each kind it held; committed on return."""
     settings: Settings = current_app.config["TRACKER"]
-    reports = read(raw, return_address=settings.return_address or "", recipient=recipient)
+    reports = read(raw, return_address=settings.return_address or "")
     for report in reports:
         with writing():
             _take(report)
@@ -34,10 +31,11 @@ def receive(raw: bytes, *, recipient: str | None = None) -> Counter[ReportKind]:
 def _take(report: Report) -> None:
     if report.stop is not None:
         subscriptions.leave(report.stop)
-    elif report.token is not None:
+    # A delay is no news: the mail server is still trying.
+    elif report.token is not None and report.kind is not ReportKind.DELAYED:
         db.session.add(
             ReturnClaim(
-                kind=ReturnKind(report.kind.value),
+                kind=report.kind,
                 status=report.status[:12],
                 alert_id=report.token.alert_id,
                 slot=report.token.slot,

@@ -18,18 +18,19 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from tracker.alerts import marking, notices, queries, services
-from tracker.alerts.batches import Batch, Result, claim_chunk, claim_due, languages_of
+from tracker.alerts.batches import Batch, Result, languages_of, lease_chunk, lease_due
 from tracker.alerts.limits import Limits, Picked
 from tracker.alerts.mailings import Mailing, Mailings, Recipient
 from tracker.alerts.models import RUNNING, Alert, ExceptionState, PauseReason
 from tracker.alerts.stopping import RELAY_FAILURES
 from tracker.core import clock
-from tracker.extensions import db, locked, writing
+from tracker.database import AWAY
+from tracker.extensions import db, writing
 from tracker.mail import queries as mail_queries
+from tracker.mail import relays
 from tracker.mail.connection import mail
 from tracker.mail.pipeline import Outcome, Parcel, Pipeline
 from tracker.mail.relays import Watch
@@ -50,6 +51,8 @@ FEW_WAITING = 2
 """The next window is read before the line is empty, so that connections need not wait."""
 LOOK_SECONDS = 0.2
 """Where nothing more was found to send, a turn leaves the tables alone for so long."""
+WELL = dt.timedelta(minutes=5)
+"""Where some worker's mail was taken within so long, no mail server is down."""
 CLOSE_SECONDS = 10.0
 """How long mails that are inside SMTP are waited for when the worker stops."""
 
@@ -76,6 +79,9 @@ class Sender:
     def turn(self, *, stop: Callable[[], bool]) -> int:
         """Send for up to :data:`TURN_SECONDS` and give how much there was to do."""
         until, self._quiet_until = time.monotonic() + TURN_SECONDS, 0.0
+        if time.monotonic() - self._read_at > WINDOW_SECONDS:
+            # Something else held the worker up: who was to be told then may have left.
+            self._take_back()
         # Also where nothing waits: idle connections are looked after there.
         done = self._take(self.pipeline.step(0))
         while time.monotonic() < until and not stop():
@@ -147,9 +153,7 @@ class Sender:
                 self._mark_all()
                 chosen = self.limits.allowed(self._sendable(picked))
                 present = self._present(chosen)
-        except OperationalError:
-            raise
-        except SQLAlchemyError as error:
+        except (DataError, IntegrityError) as error:
             self._single_out(error)
             return 0
         self._forget_marked()
@@ -176,13 +180,24 @@ class Sender:
         """Lease a batch of the first alert that this worker can send."""
         while True:
             apart, find = self.mailings.apart(), self.mailings.find
-            batch = claim_due(self.owner, self.lease, find, apart=apart) or claim_chunk(
-                self.owner, self.lease, find, without=self.limits.without_room(), apart=apart
+            batch = self._deferred(apart) or lease_chunk(
+                self.owner, self.lease, find, with_held=self.limits.has_room(), apart=apart
             )
             while self.mailings.broken:
                 self._pause(self.mailings.broken.pop(), PauseReason.BROKEN)
             if batch is not None or self.mailings.apart() <= apart:
                 return batch
+
+    def _deferred(self, apart: Collection[int]) -> Batch | None:
+        """Lease deferred mails; what is wrong with one must not stop all other alerts."""
+        try:
+            return lease_due(self.owner, self.lease, self.mailings.find, apart=apart)
+        except AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - damaged rows raise whatever they like
+            log.error("deferred mails cannot be read: %s", type(error).__name__)
+            db.session.rollback()
+            return None
 
     def _picked(self) -> Picked:
         """Give the next mails in hand, their addresses opened."""
@@ -218,23 +233,27 @@ class Sender:
             if batch.mailing.alert_id not in may:
                 batch.is_ending = True
         self._resting |= in_hand - may
-        return [one for one in picked if not one[0].is_ending]
+        # Marking may just have shown that another worker told some of them.
+        return [
+            (batch, one) for batch, one in picked if not batch.is_ending and one in batch.todo
+        ]
 
     def _present(self, chosen: Picked) -> set[tuple[int, int]]:
-        """Give alert and slot of those who are subscribed and not suppressed right now."""
+        """Give alert and row of those who are subscribed and not suppressed right now."""
         present: set[tuple[int, int]] = set()
         for batch in {batch for batch, _ in chosen}:
             mine = [one for owner, one in chosen if owner is batch]
             languages = languages_of(batch, [one.slot for one in mine])
             for one in mine:
-                if one.slot in languages:
-                    if one.language != languages[one.slot]:
-                        one.language, one.parcel = languages[one.slot], None
-                    present.add((batch.mailing.alert_id, one.slot))
+                language = languages.get(one.subscription_id)
+                if language is not None:
+                    if one.language != language:
+                        one.language, one.parcel = language, None
+                    present.add((batch.mailing.alert_id, one.subscription_id))
         found = [one.fingerprint for _, one in chosen]
         suppressed = mail_queries.suppressed(found, on=clock.today()) if found else set()
         return present - {
-            (batch.mailing.alert_id, one.slot)
+            (batch.mailing.alert_id, one.subscription_id)
             for batch, one in chosen
             if one.fingerprint in suppressed
         }
@@ -243,7 +262,7 @@ class Sender:
         """Give the pipeline what is to be sent; write down who is not to be told any more."""
         date, skipped = format_datetime(clock.now(), usegmt=True), 0
         for batch, recipient in chosen:
-            if (batch.mailing.alert_id, recipient.slot) not in present:
+            if (batch.mailing.alert_id, recipient.subscription_id) not in present:
                 batch.todo.remove(recipient)
                 batch.results.append(Result(recipient))
                 skipped += 1
@@ -283,9 +302,7 @@ class Sender:
         try:
             with writing():
                 self._mark_all()
-        except OperationalError:
-            raise
-        except SQLAlchemyError as error:
+        except (DataError, IntegrityError) as error:
             self._single_out(error)
         else:
             self._forget_marked()
@@ -297,12 +314,10 @@ class Sender:
             try:
                 with writing():
                     self._mark_all([batch])
-            except OperationalError:
-                raise
-            except SQLAlchemyError:
+            except (DataError, IntegrityError):
                 log.error("alert %s cannot be marked", batch.mailing.alert_id)
-                self.batches.remove(batch)
                 self._pause(batch.mailing.alert_id, PauseReason.BROKEN)
+                self.batches.remove(batch)
             else:
                 self._forget_marked([batch])
 
@@ -329,13 +344,13 @@ class Sender:
         for alert_id, one in judged.items():
             reason = one.record.verdict()
             if reason is not None:
-                one.record.fates.clear()
                 self._pause(alert_id, reason)
+                one.record.fates.clear()
                 self._resting.add(alert_id)
 
     def _pause(self, alert_id: int, reason: PauseReason) -> None:
         with writing():
-            alert = db.session.scalar(locked(select(Alert).where(Alert.id == alert_id)))
+            alert = queries.by_id_locked(alert_id)
             if alert is not None:
                 self._rest(alert, reason)
 
@@ -352,6 +367,9 @@ class Sender:
         if all(pool.failures >= RELAY_FAILURES for pool in self.pipeline.pools.values()):
             for pool in self.pipeline.pools.values():
                 pool.failures = 0
+            since = clock.now() - WELL
+            if any(one.well_at and one.well_at > since for one in relays.health().values()):
+                return  # other workers reach them: it is this machine
             for alert_id in [alert.id for alert in queries.running()]:
                 self._pause(alert_id, PauseReason.RELAY)
 

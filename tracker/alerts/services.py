@@ -134,6 +134,7 @@ def resume(alert: Alert) -> None:
 
 def end(alert: Alert, state: AlertState) -> None:
     """Write the exact figures down and forget who was written to."""
+    queries.lock_chunks(alert.id)
     found = queries.figures(alert)
     alert.queued = found.queued
     alert.sent, alert.failed = found.sent, found.failed

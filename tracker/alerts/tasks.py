@@ -21,7 +21,7 @@ from tracker.alerts.models import (
 )
 from tracker.core import clock
 from tracker.database import DatabaseBusy
-from tracker.extensions import db, locked, writing
+from tracker.extensions import db, writing
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def look_after() -> int:
 def _look_after(alert_id: int) -> bool:
     try:
         with writing():
-            alert = db.session.scalar(locked(select(Alert).where(Alert.id == alert_id)))
+            alert = queries.by_id_locked(alert_id)
             if alert is not None:
                 _care_for(alert)
     except (DatabaseBusy, OperationalError):
@@ -71,7 +71,10 @@ def _care_for(alert: Alert) -> None:
         return
     if alert.not_after < moment:
         # Also one that rests: it cannot be resumed, and keeps who was written to.
+        is_untold = alert.slots is None or queries.figures(alert).left > 0
         services.end(alert, AlertState.EXPIRED)
+        if is_untold:
+            notices.tell_organisers(alert)
     elif alert.state not in RUNNING:
         return
     elif _is_finished(alert):

@@ -26,5 +26,11 @@ class ScrubbingFormatter(logging.Formatter):
 def handler() -> logging.Handler:
     """Give a handler that writes scrubbed lines to standard error."""
     made = logging.StreamHandler()
-    made.setFormatter(ScrubbingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    made.setFormatter(
+        ScrubbingFormatter(
+            "%(asctime)s %(levelname)s %(name)s: %(message)s",
+            # With a T before it, a time is not taken for an IPv6 address.
+            datefmt="%Y-%m-%dT%H:%M:%S",
+        )
+    )
     return made

@@ -75,12 +75,15 @@ class FileStorage(SqliteStorage):
         # Never synced to the disk: a lost wake-up costs nothing, a busy disk would.
         super().__init__(
             name,
-            filename=str(path),
+            # Never made by SQLite, whose mode would keep the other user out.
+            filename=f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
             cache_mb=0,
             fsync=False,
             timeout=LOCKED_SECONDS,
             create_tables=False,
         )
+        self.path = path
 
     @property
     def conn(self) -> sqlite3.Connection:
@@ -123,11 +126,11 @@ class FileStorage(SqliteStorage):
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             for suffix in ("-wal", "-shm", ""):  # the file last: then nobody has made a new one
                 with contextlib.suppress(OSError):
-                    Path(f"{self.filename}{suffix}").unlink()
+                    Path(f"{self.path}{suffix}").unlink()
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = os.lstat(self.filename)
+            found = os.lstat(self.path)
         except FileNotFoundError:
             return None
         if not stat.S_ISREG(found.st_mode):  # a link would lead the worker elsewhere
@@ -151,7 +154,7 @@ class FileStorage(SqliteStorage):
         # Web and worker may be two users of one group; SQLite would let in only its maker.
         with contextlib.suppress(FileExistsError):
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(self.filename, flags, 0o660)
+            descriptor = os.open(self.path, flags, 0o660)
             os.fchmod(descriptor, 0o660)
             os.close(descriptor)
 

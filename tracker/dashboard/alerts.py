@@ -66,7 +66,7 @@ class AlertShown:
 def alerts_shown(campaign_id: int) -> dict[int, AlertShown]:
     """Give a campaign's alerts, by update."""
     found = queries.of_campaign(campaign_id)
-    held = queries.held_alerts(campaign_id) if found else set()
+    held = queries.held_alerts([campaign_id]) if found else set()
     return {one.update_id: alert_shown(one, is_held=one.id in held) for one in found.values()}
 
 

@@ -9,18 +9,8 @@ from flask_babel import format_decimal, format_timedelta
 from flask_babel import gettext as _
 
 from tracker.core import clock
-from tracker.mail import rates, relays
-from tracker.settings import Relay, Settings
-
-
-def todays_rate(relay: Relay, *, first_used_on: dt.date) -> float:
-    """Give how many mails a second a mail server takes today; 0 for no limit."""
-    return rates.warmed(
-        relay.rate,
-        days=relay.warm_up_days,
-        first_used_on=first_used_on,
-        today=clock.today(),
-    )
+from tracker.mail import relays
+from tracker.settings import Settings
 
 
 def whole_rate() -> float:
@@ -30,7 +20,7 @@ def whole_rate() -> float:
         return 0.0
     known = relays.health()
     return sum(
-        todays_rate(
+        relays.todays_rate(
             relay,
             first_used_on=known[relay.name].first_used_on
             if relay.name in known

@@ -11,6 +11,7 @@ from flask import current_app, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 
+from tracker.alerts import queries as alert_queries
 from tracker.alerts.models import NOTICE_KIND, TRIAL_KIND, Alert
 from tracker.confirmations.services import LETTER_KIND, LINK_KIND
 from tracker.core import clock
@@ -79,7 +80,7 @@ def _labelled(labels: Mapping[Any, Any], counts: Mapping[Any, int]) -> list[tupl
 
 
 def _alerts(found: list[Alert]) -> list[tuple[Any, AlertShown]]:
-    held = queries.held_alerts({alert.campaign_id for alert in found})
+    held = alert_queries.held_alerts({alert.campaign_id for alert in found})
     return [
         (alert.update.campaign, alert_shown(alert, is_held=alert.id in held)) for alert in found
     ]
@@ -111,7 +112,7 @@ def _servers(settings: Settings) -> list[ServerShown]:
 
 def _server(relay: Relay, row: RelayHealth | None) -> ServerShown:
     first_used_on = row.first_used_on if row else clock.today()
-    today = limits.todays_rate(relay, first_used_on=first_used_on)
+    today = relays.todays_rate(relay, first_used_on=first_used_on)
     return ServerShown(
         name=relay.name,
         host=f"{relay.host}:{relay.port}",

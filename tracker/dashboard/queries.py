@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
-from tracker.alerts import queries as alerts
-from tracker.alerts.models import UNFINISHED, Alert
+from tracker.alerts.models import Alert
 from tracker.campaigns.models import Campaign
 from tracker.endorsements.models import Endorsement, EndorsementState
 from tracker.extensions import db
@@ -71,16 +70,6 @@ def alerts_of(campaign_ids: Iterable[int], *, limit: int) -> list[Alert]:
             .limit(limit)
         )
     )
-
-
-def held_alerts(campaign_ids: Iterable[int]) -> set[int]:
-    """Give the unfinished alerts of several campaigns that wait for a newer one."""
-    query = select(Alert.id).where(
-        Alert.campaign_id.in_(list(campaign_ids)),
-        Alert.state.in_(UNFINISHED),
-        alerts.is_overtaken(),
-    )
-    return set(db.session.scalars(query))
 
 
 def count_bounces(*, since: dt.date) -> dict[bool, int]:

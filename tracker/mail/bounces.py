@@ -17,7 +17,7 @@ from email.policy import Compat32
 from email.utils import getaddresses
 from typing import NamedTuple
 
-from tracker.mail.returning import ReturnToken, addressed
+from tracker.mail.verp import ReturnToken, addressed
 
 LONGEST = 1 << 20
 """Bytes of a message that are read; a report stands before the mail it returns."""
@@ -61,26 +61,26 @@ class Report(NamedTuple):
     status: str = ""
 
 
-def read(raw: bytes, *, return_address: str, recipient: str | None = None) -> list[Report]:
+def read(raw: bytes, *, return_address: str) -> list[Report]:
     """Give what a message says: one report, or none where it is nothing of this kind.
 
-    ``recipient`` is the envelope's, where the mail server tells it. A return address belongs to
+    A return address belongs to
     one mail to one person, so the mildest entry of a report about several mailboxes counts: who
     forwards to two mailboxes, one of them dead, is still reached. Raises nothing.
     """
     try:
-        report = _read(raw, return_address, recipient)
+        report = _read(raw, return_address)
     except _STUMBLES:
         return []
     return [] if report is None else [report]
 
 
-def _read(raw: bytes, return_address: str, recipient: str | None) -> Report | None:
+def _read(raw: bytes, return_address: str) -> Report | None:
     message = _PARSER.parsebytes(_clipped(raw))
     feedback = _Feedback.of(message)
     if feedback is not None:
         return feedback.report(return_address)
-    about = _about(message, return_address, recipient)
+    about = _about(message, return_address)
     if isinstance(about, bytes):
         return _unsubscribing(message, about)
     return None if about is None else _delivery(message, about)
@@ -142,11 +142,9 @@ def _word(message: Message, name: str) -> str:
 # --- whom it concerns ------------------------------------------------------------------------
 
 
-def _about(
-    message: Message, return_address: str, recipient: str | None
-) -> ReturnToken | bytes | None:
+def _about(message: Message, return_address: str) -> ReturnToken | bytes | None:
     """Give the token of ours that a message was sent to."""
-    return _first([*filter(None, [recipient]), *_recipients(message)], return_address)
+    return _first(_recipients(message), return_address)
 
 
 def _recipients(message: Message) -> Iterator[str]:

@@ -112,6 +112,16 @@ def suppress(address: str) -> None:
     click.echo("Done.")
 
 
+@mail_cli.command("allow")
+@click.argument("address")
+def allow(address: str) -> None:
+    """Let ADDRESS get mail again, whatever it was suppressed for."""
+    key = Keystore(current_app.config["TRACKER"].keystore).site_key()
+    with writing():
+        lifted = services.allow(tags.tag(key, _deliverable(address)))
+    click.echo("Done." if lifted else "It was not suppressed.")
+
+
 def _sending_settings() -> Settings:
     settings: Settings = current_app.config["TRACKER"]
     if not settings.mail_from:

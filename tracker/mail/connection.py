@@ -11,6 +11,8 @@ import functools
 import smtplib
 import socket
 import ssl
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +21,11 @@ from flask import Flask, current_app
 from flask_mail import Connection, Mail
 
 from tracker.settings import LOOPBACK, Relay, Settings
+
+OPENING_FACTOR = 3
+"""Timeouts that connecting, securing and signing in may take together."""
+DELIVERING_FACTOR = 4
+"""Timeouts that handing over one message may take."""
 
 
 class RelayTrouble(Exception):
@@ -78,7 +85,8 @@ class VerifiedConnection(Connection):
         if self.host is None:
             self.host = self.configure_host()
         try:
-            self._transaction(self.host, raw, sender=sender, recipient=recipient)
+            with _hanging_up_after(self.host.sock, DELIVERING_FACTOR * self.relay.timeout):
+                self._transaction(self.host, raw, sender=sender, recipient=recipient)
         except (OSError, smtplib.SMTPServerDisconnected) as error:
             self._drop()
             raise RelayTrouble(type(error).__name__) from error
@@ -146,22 +154,65 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file)
 
 
-def _connect(relay: Relay, name: str) -> smtplib.SMTP:
-    address = (relay.host, relay.port)
-    if relay.security == "tls":
-        host: smtplib.SMTP = smtplib.SMTP_SSL(
-            *address,
-            local_hostname=name,
-            timeout=relay.timeout,
-            context=_context(relay.ca_file),
-        )
-    else:
-        host = smtplib.SMTP(*address, local_hostname=name, timeout=relay.timeout)
+@contextlib.contextmanager
+def _hanging_up_after(sock: socket.socket | None, seconds: float) -> Iterator[None]:
+    """Shut a connection down where all inside takes longer.
+
+    A socket's own timeout is for each read: who sends a byte now and then is never silent.
+    """
+    timer = threading.Timer(seconds, _shut_down, [sock])
+    timer.daemon = True
+    timer.start()
     try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _shut_down(sock: socket.socket | None) -> None:
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Guarded:
+    """Begins the guard of the opening as soon as there is a socket, before the greeting."""
+
+    guard: contextlib.ExitStack
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]  # smtplib's
+        self.guard = contextlib.ExitStack()
+        self.guard.enter_context(_hanging_up_after(sock, OPENING_FACTOR * timeout))
+        return sock
+
+
+class _PlainHost(_Guarded, smtplib.SMTP):
+    pass
+
+
+class _TlsHost(_Guarded, smtplib.SMTP_SSL):
+    pass
+
+
+def _connect(relay: Relay, name: str) -> smtplib.SMTP:
+    host: smtplib.SMTP = _PlainHost(local_hostname=name, timeout=relay.timeout)
+    if relay.security == "tls":
+        context = _context(relay.ca_file)
+        host = _TlsHost(local_hostname=name, timeout=relay.timeout, context=context)
+    host._host = relay.host  # type: ignore[attr-defined]  # whose certificate is wanted
+    try:
+        code, words = host.connect(relay.host, relay.port)
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, words)
         _secure(host, relay)
     except BaseException:
         host.close()
         raise
+    finally:
+        guard = getattr(host, "guard", None)
+        if guard is not None:
+            guard.close()
     return host
 
 

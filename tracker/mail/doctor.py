@@ -10,13 +10,13 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tracker.mail import received, records, spf, trial
+from tracker.mail import authentication_results, records, spf, visiting
 from tracker.mail.dns import Address, Resolver, Unanswered
 from tracker.mail.findings import Finding, Level
 from tracker.mail.mailbox import MailboxTrouble
 from tracker.mail.records import Policy
 from tracker.mail.spf import Verdict
-from tracker.mail.trial import Visit
+from tracker.mail.visiting import Visit
 from tracker.settings import Relay, Settings
 
 WAIT = 60.0
@@ -67,7 +67,7 @@ def examine(case: Case) -> Iterator[Finding]:
     """
     visits = []
     for relay in case.settings.relays:
-        visits.append(trial.visit(relay, sender=case.return_address, to=case.to))
+        visits.append(visiting.visit(relay, sender=case.return_address, to=case.to))
         yield from visits[-1].findings
     yield from _spf_records(case)
     policy, about_dmarc = _policy(case)
@@ -81,7 +81,7 @@ def examine(case: Case) -> Iterator[Finding]:
 
 
 def _spf_records(case: Case) -> Iterator[Finding]:
-    hosts = [relay.host for relay in case.settings.relays if not trial.is_local(relay)]
+    hosts = [relay.host for relay in case.settings.relays if not visiting.is_local(relay)]
     for domain in sorted({case.domain, _domain(case.return_address)}):
         yield from spf.findings(domain, resolver=case.resolver, hosts=hosts)
 
@@ -120,7 +120,7 @@ def _alignment(case: Case, policy: Policy) -> Iterator[Finding]:
 
 
 def _reverse_names(case: Case, relay: Relay) -> Iterator[Finding]:
-    if trial.is_local(relay):
+    if visiting.is_local(relay):
         yield Finding(
             Level.UNKNOWN,
             "PTR",
@@ -184,11 +184,11 @@ def _arrivals(
             continue
         arrived = f"The test mail arrived at {case.to}."
         yield _through(relay, Finding(Level.GOOD, "test mail", arrived), case=case)
-        for finding in received.judge(found, domain=case.domain, policy=policy):
+        for finding in authentication_results.judge(found, domain=case.domain, policy=policy):
             yield _through(relay, finding, case=case)
         if any(result.method == "spf" for result in found.results):
             told.add(relay.name)
-        signature = received.best_signature(found, case.domain, policy=policy)
+        signature = authentication_results.best_signature(found, case.domain, policy=policy)
         if signature and records.is_aligned(
             case.domain, signature.domain, policy=policy, tag="adkim"
         ):
@@ -201,7 +201,7 @@ def _arrivals(
 
 def _received(
     case: Case, visits: Sequence[Visit]
-) -> Iterator[tuple[Relay, received.Received | Finding]]:
+) -> Iterator[tuple[Relay, authentication_results.Received | Finding]]:
     """Give each test mail as it arrived, or what is to be said instead."""
     imap = case.settings.imap
     if not case.is_to_ourselves or imap is None:
@@ -210,13 +210,13 @@ def _received(
     missing = {visit.relay.name: visit for visit in visits if visit.message_id is not None}
     ids = {name: visit.message_id or "" for name, visit in missing.items()}
     try:
-        for name, header in trial.collect(imap, ids, wait=case.wait):
-            yield missing.pop(name).relay, received.read(header)
+        for name, header in visiting.collect(imap, ids, wait=case.wait):
+            yield missing.pop(name).relay, authentication_results.read(header)
     except MailboxTrouble as trouble:
         sentence = f"The mailbox of the return address: {trouble}"
         yield case.settings.relays[0], Finding(Level.WRONG, "mailbox", sentence)
     for visit in missing.values():
-        yield visit.relay, trial.missing(visit.relay, wait=case.wait)
+        yield visit.relay, visiting.missing(visit.relay, wait=case.wait)
 
 
 def _look_yourself(case: Case, visit: Visit) -> Finding:
@@ -263,7 +263,7 @@ def _coverage(case: Case, relay: Relay) -> Iterator[Finding]:
     """Say whether SPF covers a mail server of which no received mail has told."""
     domain = _domain(case.return_address)
     addresses: list[Address] = []
-    if not trial.is_local(relay):
+    if not visiting.is_local(relay):
         try:
             addresses = [one for one in _addresses(case, relay) if one.is_global]
         except Unanswered:

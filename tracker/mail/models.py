@@ -9,6 +9,7 @@ from sqlalchemy import Float, Integer, LargeBinary, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tracker.database import UNORDERED, Model, Words, random_id
+from tracker.mail.bounces import ReportKind
 
 
 class OutboxKey(Model):
@@ -98,15 +99,6 @@ class RateBucket(Model):
     tat: Mapped[float] = mapped_column(Float)
 
 
-class ReturnKind(enum.Enum):
-    """What came back."""
-
-    FAILED = "failed"
-    DELAYED = "delayed"
-    COMPLAINT = "complaint"
-    UNSUBSCRIBE = "unsubscribe"
-
-
 class ReturnClaim(Model):
     """A bounce or complaint as it was received, not yet believed.
 
@@ -114,9 +106,10 @@ class ReturnClaim(Model):
     """
 
     __tablename__ = "return_claims"
+    __table_args__ = (UNORDERED,)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=random_id)
-    kind: Mapped[ReturnKind] = mapped_column(Words(ReturnKind))
+    kind: Mapped[ReportKind] = mapped_column(Words(ReportKind))
     status: Mapped[str] = mapped_column(String(12))
     alert_id: Mapped[int]
     slot: Mapped[int]

@@ -12,10 +12,9 @@ import math
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tracker.core import clock
-from tracker.extensions import db, locked
+from tracker.extensions import db, insert, locked
 from tracker.mail.models import RateBucket
 
 BURST_SECONDS = 1.0
@@ -31,8 +30,7 @@ def take(name: str, *, rate: float, most: int) -> int:
     query = locked(select(RateBucket.tat).where(RateBucket.name == name))
     tat = db.session.scalar(query)
     if tat is None:
-        dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
-        new = dialect.insert(RateBucket).values(name=name, tat=now)
+        new = insert(RateBucket).values(name=name, tat=now)
         db.session.execute(new.on_conflict_do_nothing())
         tat = db.session.scalar(query) or now
     granted = allowed(tat, now, rate=rate, most=most)
@@ -55,9 +53,8 @@ def allowed(tat: float, now: float, *, rate: float, most: int) -> int:
 
 
 def _start(tat: float, now: float, rate: float) -> float:
-    # A clock that was set back must not hold mail for ever.
-    is_from_the_future = tat > now + 10 * (BURST_SECONDS + 1 / rate)
-    return now if tat < now or is_from_the_future else tat
+    # A clock that was set back must not hold mail for ever; NaN compares with nothing.
+    return tat if now <= tat <= now + 10 * (BURST_SECONDS + 1 / rate) else now
 
 
 def warmed(rate: float, *, days: int, first_used_on: dt.date, today: dt.date) -> float:

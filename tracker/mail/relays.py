@@ -7,13 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 
-from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import case, select
 
 from tracker.core import clock
-from tracker.extensions import db, writing
+from tracker.extensions import db, insert, writing
+from tracker.mail import rates
 from tracker.mail.models import RelayHealth
 from tracker.mail.pipeline import Pool
+from tracker.settings import Relay
 
 REPORT_SECONDS = 5.0
 """How often a worker writes down how the mail servers do."""
@@ -30,13 +31,22 @@ def first_used_on(name: str) -> dt.date:
     return db.session.scalar(query) or clock.today()
 
 
+def todays_rate(relay: Relay, *, first_used_on: dt.date) -> float:
+    """Give how many mails a second a mail server takes today; 0 for no limit."""
+    return rates.warmed(
+        relay.rate,
+        days=relay.warm_up_days,
+        first_used_on=first_used_on,
+        today=clock.today(),
+    )
+
+
 def report(name: str, *, accepted: int, slowed: int, trouble: str) -> None:
     """Add what one worker saw since its last report; ``trouble`` is empty where all is well."""
-    dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
     moment = clock.now()
     values = {"trouble": trouble[:64]}
     times = {"trouble_at" if trouble else "well_at": moment}
-    statement = dialect.insert(RelayHealth).values(
+    statement = insert(RelayHealth).values(
         name=name,
         first_used_on=clock.today(),
         accepted=accepted,
@@ -48,6 +58,10 @@ def report(name: str, *, accepted: int, slowed: int, trouble: str) -> None:
         statement.on_conflict_do_update(
             index_elements=["name"],
             set_={
+                # Trouble may come first: the warm-up begins with the first mail taken.
+                "first_used_on": case(
+                    (RelayHealth.accepted == 0, clock.today()), else_=RelayHealth.first_used_on
+                ),
                 "accepted": RelayHealth.accepted + accepted,
                 "slowed": RelayHealth.slowed + slowed,
                 **values,

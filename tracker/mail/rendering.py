@@ -7,6 +7,7 @@ one-click unsubscribing (pallets-eco/flask-mail#246); our policy keeps such head
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -22,6 +23,8 @@ from tracker.core.templating import external_url
 from tracker.settings import Settings
 
 _WHOLE = frozenset({"list-id", "list-unsubscribe", "list-unsubscribe-post", "message-id"})
+# Controls, and what would turn the rest of a line around in somebody's inbox.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e]")
 _LONGEST = 998
 """Octets in a line, without its end (RFC 5322 §2.1.1)."""
 
@@ -121,7 +124,8 @@ def put_into_words(content: Content, *, unsubscribe_url: str | None) -> Words:
     values = {**content.values, "unsubscribe_url": unsubscribe_url}
     folder = f"mail/{content.template}"
     with languages.speaking(content.language):
-        subject = " ".join(render_template(f"{folder}/subject.txt", **values).split())
+        subject = render_template(f"{folder}/subject.txt", **values)
+        subject = " ".join(_CONTROLS.sub(" ", subject).split())
         text = render_template(f"{folder}/body.txt", **values).strip() + "\n"
         html = _inliner().inline(render_template(f"{folder}/body.html", **values))
     return Words(subject, text, html)

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tracker.core import clock
 from tracker.core.errors import NotReady
 from tracker.database import random_id
-from tracker.extensions import db, wake_after_commit
+from tracker.extensions import db, insert, wake_after_commit
 from tracker.mail import queries
 from tracker.mail.models import Bounce, Delivery, MailCap, Suppression, SuppressionReason
 from tracker.sealing import envelopes
@@ -65,11 +64,13 @@ def queue(letter: SealedLetter) -> Delivery:
 
 def suppress(fingerprint: bytes, reason: SuppressionReason, *, until: dt.date | None) -> None:
     """Send nothing more to an address, for ever or until a day."""
-    found = db.session.get(Suppression, fingerprint)
-    if found is None:
-        found = Suppression(fingerprint=fingerprint, since=clock.today())
-        db.session.add(found)
-    found.reason, found.until = reason, until
+    values = {"reason": reason, "until": until}
+    new = insert(Suppression).values(fingerprint=fingerprint, since=clock.today(), **values)
+    db.session.execute(
+        new.on_conflict_do_update(index_elements=["fingerprint"], set_=values),
+        execution_options={"populate_existing": True},
+    )
+    db.session.expire_all()
 
 
 BOUNCE_DAYS = 90
@@ -91,9 +92,8 @@ def record_bounce(
     At once where the mailbox does not exist (``suppresses``), else by the rules above. Says
     whether it was new.
     """
-    dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
     added = db.session.scalar(
-        dialect.insert(Bounce)
+        insert(Bounce)
         .values(source=source, fingerprint=fingerprint, day=clock.today(), is_hard=is_hard)
         .on_conflict_do_nothing()
         .returning(Bounce.source)
@@ -114,6 +114,24 @@ def suppress_bounced(fingerprint: bytes) -> None:
         suppress(fingerprint, SuppressionReason.BOUNCE, until=None)
 
 
+def suppress_complaining(fingerprint: bytes) -> bool:
+    """Send nothing more to somebody who complained, for ever; say whether that is new."""
+    found = db.session.get(Suppression, fingerprint)
+    if found is not None and found.reason is SuppressionReason.COMPLAINT:
+        return False
+    suppress(fingerprint, SuppressionReason.COMPLAINT, until=None)
+    return True
+
+
+def allow(fingerprint: bytes) -> bool:
+    """Lift a suppression; say whether there was one."""
+    found = db.session.get(Suppression, fingerprint)
+    if found is None:
+        return False
+    db.session.delete(found)
+    return True
+
+
 def _is_dead(fingerprint: bytes) -> bool:
     rows = db.session.execute(
         select(Bounce.day, Bounce.is_hard).where(Bounce.fingerprint == fingerprint)
@@ -130,9 +148,11 @@ def _is_dead(fingerprint: bytes) -> bool:
 
 
 def forget_bounces() -> None:
-    """Delete bounces that no rule looks at any more."""
+    """Delete bounces that no rule looks at any more, and suppressions over for a year."""
     before = clock.today() - dt.timedelta(days=KEPT_DAYS)
     db.session.execute(delete(Bounce).where(Bounce.day < before))
+    a_year_ago = clock.today() - dt.timedelta(days=365)
+    db.session.execute(delete(Suppression).where(Suppression.until < a_year_ago))
 
 
 def count_mail(names: dict[bytes, int]) -> bool:
@@ -141,9 +161,8 @@ def count_mail(names: dict[bytes, int]) -> bool:
     The first limit that is used up ends the counting. One statement per name, so that two
     workers with mails to one address never stand in each other's way.
     """
-    dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
     for name, limit in names.items():
-        statement = dialect.insert(MailCap).values(name=name, day=clock.today(), count=1)
+        statement = insert(MailCap).values(name=name, day=clock.today(), count=1)
         counted = db.session.scalar(
             statement.on_conflict_do_update(
                 index_elements=["name"], set_={"count": MailCap.count + 1}

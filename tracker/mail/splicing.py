@@ -25,8 +25,8 @@ from tracker.core import clock, languages, tokens
 from tracker.mail import composing
 from tracker.mail.inspection import inspect
 from tracker.mail.rendering import Content, Words
-from tracker.mail.returning import stop_extension
 from tracker.mail.transfer import BASE64_STOP, TOKEN_LENGTH, Gap, NotFrozen
+from tracker.mail.verp import stop_extension
 from tracker.settings import Settings
 
 __all__ = ["Frozen", "NotFrozen", "Slots", "freeze", "thaw"]
@@ -38,10 +38,13 @@ PLACEHOLDER = "name@example.org"
 """Whom the preview is addressed to."""
 
 _LONGEST_SUBJECT = 968
+# Half characters, controls, and what would turn the rest of a line around.
+_FORBIDDEN = re.compile("[\ud800-\udfff\x00-\x1f\x7f-\x9f\u202a-\u202e]")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _SLOTS = (
-    rf"(?=.{{1,254}}\n){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*\n"
+    # A server must refuse a longer local part, and what it refuses is suppressed (RFC 5321).
+    rf"(?=.{{1,254}}\n)(?=[^@\n]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*\n"
     r"[A-Za-z0-9._-]{1,64}\n"
     r"[A-Z][a-z]{2}, [0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} (?:GMT|[+-][0-9]{4})\n"
     rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}\n"
@@ -227,7 +230,7 @@ def thaw(stored: bytes, *, settings: Settings) -> Frozen:
 def _is_subject(subject: str) -> bool:
     """Say whether it is words with single blanks between, as rendering gives."""
     is_whole = 0 < len(subject) <= _LONGEST_SUBJECT and subject == " ".join(subject.split())
-    return is_whole and not any("\ud800" <= character <= "\udfff" for character in subject)
+    return is_whole and _FORBIDDEN.search(subject) is None
 
 
 def _gap(read: object) -> Gap:

@@ -74,6 +74,8 @@ class Office:
     troubles: int = 0
     refused_in_row: int = 0
     closed_until: float = 0.0
+    used_at: float = 0.0
+    """When the connection was last used, by the monotonic clock."""
 
     def close(self) -> None:
         """Say goodbye to the mail server."""
@@ -196,6 +198,7 @@ def _send_one(office: Office, delivery_id: int, letter: Letter | Ready) -> None:
         return
     if office.connection is None:
         office.connection = mail.connect(_settings().relays[office.relay])
+    office.used_at = time.monotonic()
     try:
         sender = _settings().mail_from or ""
         office.connection.deliver(raw, sender=sender, recipient=letter.to)

@@ -7,11 +7,10 @@ from collections import Counter
 from typing import Any
 
 from sqlalchemy import delete, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tracker.campaigns import partners
 from tracker.campaigns.models import Campaign
-from tracker.extensions import db, writing
+from tracker.extensions import db, insert, writing
 from tracker.sealing import envelopes
 from tracker.sealing.keystore import CampaignKeys, KeyMissing, Keystore
 from tracker.signatures.models import CountChange, CountryTotal, DayTotal, PartnerChange
@@ -55,12 +54,9 @@ def fold_counts() -> int:
 
 
 def _add(table: type[CountryTotal] | type[DayTotal], part: str, sums: Counter[Any]) -> None:
-    dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
     # In one order everywhere, so that two workers cannot wait for each other's rows.
     for (campaign_id, key), delta in sorted(sums.items()):
-        statement = dialect.insert(table).values(
-            campaign_id=campaign_id, **{part: key}, total=delta
-        )
+        statement = insert(table).values(campaign_id=campaign_id, **{part: key}, total=delta)
         db.session.execute(
             statement.on_conflict_do_update(
                 index_elements=["campaign_id", part],

@@ -52,7 +52,9 @@ def bounce_token(local_extension: str) -> ReturnToken | None:
     if found is None:
         return None
     alert_id, slot = _NUMBERS.unpack_from(found)
-    return ReturnToken(alert_id, slot, found[_NUMBERS.size :])
+    if alert_id >> 63:  # none of ours has it, and no database holds it
+        return None
+    return ReturnToken(alert_id, slot, mac=found[_NUMBERS.size :])
 
 
 def stop_extension(token: bytes) -> str:

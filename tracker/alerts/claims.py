@@ -11,16 +11,18 @@ import hmac
 import logging
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from tracker.alerts.models import Alert
 from tracker.campaigns.models import Campaign
 from tracker.core import clock, tokens
+from tracker.database import AWAY
 from tracker.extensions import db, writing
 from tracker.mail import services as mail
-from tracker.mail.models import ReturnClaim, ReturnKind, SuppressionReason
-from tracker.mail.returning import MAC_BYTES
+from tracker.mail.bounces import ReportKind
+from tracker.mail.models import ReturnClaim
 from tracker.mail.verdicts import Verdict, judge_report
+from tracker.mail.verp import MAC_BYTES
 from tracker.sealing import envelopes, tags
 from tracker.sealing.keystore import CampaignKeys, KeyMissing, Keystore
 from tracker.subscriptions.models import Subscription
@@ -40,20 +42,34 @@ class Known(NamedTuple):
     fingerprint: bytes
 
 
-def judge_returns(keystore: Keystore) -> int:
+def judge_claims(keystore: Keystore) -> int:
     """Judge claims and give how many were settled; those of missing keys are left."""
-    claims = list(db.session.scalars(select(ReturnClaim).limit(BATCH)))
-    # Envelopes are opened before the transaction that writes.
-    judged = [(claim, _known(claim, keystore)) for claim in claims]
-    settled = 0
-    for claim, known in judged:
-        if isinstance(known, KeyMissing) and claim.day >= _oldest():
-            continue
-        values = (claim.id, claim.kind, claim.status, claim.alert_id, claim.mac)
-        with writing():
-            settled += _settle(*values, known if isinstance(known, Known) else None)
+    # At random: those that wait for another worker's keys must not stand before all others.
+    query = select(ReturnClaim.id).order_by(func.random()).limit(BATCH)
+    ids = list(db.session.scalars(query))
     db.session.rollback()
-    return settled
+    return sum(_judge(one, keystore) for one in ids)
+
+
+def _judge(claim_id: int, keystore: Keystore) -> int:
+    try:
+        claim = db.session.get(ReturnClaim, claim_id)
+        # Envelopes are opened before the transaction that writes.
+        known = _known(claim, keystore) if claim else None
+        if claim is None or (isinstance(known, KeyMissing) and claim.day >= _oldest()):
+            return 0
+        values = (claim.kind, claim.status, claim.alert_id, claim.mac)
+        with writing():
+            return _settle(claim_id, *values, known if isinstance(known, Known) else None)
+    except AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - one bad claim must not stop all others
+        log.error("claim %s is dropped: %s", claim_id, type(error).__name__)
+        with writing():
+            db.session.execute(delete(ReturnClaim).where(ReturnClaim.id == claim_id))
+        return 1
+    finally:
+        db.session.rollback()
 
 
 def _oldest() -> dt.date:
@@ -93,25 +109,23 @@ def _opened(row: Subscription, keys: CampaignKeys, keystore: Keystore) -> Known 
 
 
 def _settle(
-    claim_id: int, kind: ReturnKind, status: str, alert_id: int, mac: bytes, known: Known | None
+    claim_id: int, kind: ReportKind, status: str, alert_id: int, mac: bytes, known: Known | None
 ) -> int:
     """Take one claim away and do what follows from it; 0 where another worker was first."""
     taken: Any = db.session.execute(delete(ReturnClaim).where(ReturnClaim.id == claim_id))
     if not taken.rowcount or known is None:
         return int(taken.rowcount)
-    if kind is ReturnKind.COMPLAINT:
-        mail.suppress(known.fingerprint, SuppressionReason.COMPLAINT, until=None)
-        source = tokens.digest(b"complaint" + mac)
-        if mail.record_bounce(known.fingerprint, source=source, is_hard=False):
+    if kind is ReportKind.COMPLAINT:
+        if mail.suppress_complaining(known.fingerprint):
             _count(alert_id, "complained")
-    elif kind is ReturnKind.UNSUBSCRIBE:
+    elif kind is ReportKind.UNSUBSCRIBE:
         db.session.execute(delete(Subscription).where(Subscription.id == known.subscription_id))
     else:
         _bounced(kind, status, alert_id, mac, known)
     return 1
 
 
-def _bounced(kind: ReturnKind, status: str, alert_id: int, mac: bytes, known: Known) -> None:
+def _bounced(kind: ReportKind, status: str, alert_id: int, mac: bytes, known: Known) -> None:
     verdict = judge_report(kind.value, status)
     if verdict in {None, Verdict.REFUSED}:
         # Not final, or about us (5.7.x): nothing is wrong with the mailbox.

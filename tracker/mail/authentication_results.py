@@ -23,7 +23,10 @@ _CHECKS = {"spf": "SPF", "dkim": "DKIM", "dmarc": "DMARC"}
 _MOST_RESULTS = 50
 _PIECE = re.compile(r'"((?:[^"\\]|\\.)*)"|\\(.)|(.)', re.DOTALL)
 _RESULT = re.compile(r"\s*([a-z0-9_-]+)\s*(?:/\s*[0-9]+)?\s*=\s*([a-z0-9_-]+)", re.IGNORECASE)
-_PROPERTY = re.compile(r"([a-z0-9_-]+\.[a-z0-9_-]+)\s*=\s*(\S+)", re.IGNORECASE)
+# Bounded, and at the beginning of a word only: else a long word costs its length squared.
+_PROPERTY = re.compile(
+    r"(?<![a-z0-9_-])([a-z0-9_-]{1,40}\.[a-z0-9_-]{1,40})\s*=\s*(\S+)", re.IGNORECASE
+)
 
 
 class Result(NamedTuple):

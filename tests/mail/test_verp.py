@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies
 
-from tracker.mail.returning import (
+from tracker.mail.verp import (
     ReturnToken,
     addressed,
     bounce_address,
@@ -141,3 +141,10 @@ def test_an_unsubscribe_token_of_another_size_is_refused() -> None:
     for token in (b"", bytes(31), bytes(33)):
         with pytest.raises(ValueError, match="32 bytes"):
             stop_extension(token)
+
+
+def test_a_number_that_no_database_holds_is_no_token() -> None:
+    largest = bounce_address(OURS, alert_id=2**63 - 1, slot=2**32 - 1, mac=bytes(12))
+    beyond = bounce_address(OURS, alert_id=2**63, slot=0, mac=bytes(12))
+    assert addressed(largest, OURS) is not None
+    assert addressed(beyond, OURS) is None

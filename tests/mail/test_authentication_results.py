@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.mail import received
+from tracker.mail import authentication_results as received
 from tracker.mail.findings import Finding, Level
 from tracker.mail.records import Policy
 
