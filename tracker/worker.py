@@ -56,6 +56,8 @@ LEAST_HOUSEKEEPING_SECONDS = 30.0
 """No wake-up makes a worker keep house sooner than so long after the last time."""
 HANG_UP_SECONDS = 10.0
 """Idle time after which the connection to the mail server is closed."""
+EXPAND_SECONDS = 0.5
+"""How long alerts that begin are prepared before somebody's single mail gets its turn."""
 CARE_SECONDS = 1.0
 """How often alerts are looked after: finished, expired, found late."""
 OUTBOX_KEY_LIFETIME = dt.timedelta(hours=1)
@@ -267,8 +269,11 @@ def _never(campaign_id: int, tag: bytes) -> int | None:
 
 
 def _expand() -> int:
-    """Do the next step of an alert that begins."""
-    return int(expanding.expand_next())
+    """Do the next steps of alerts that begin, for as long as a turn of sending takes."""
+    until, done = time.monotonic() + EXPAND_SECONDS, 0
+    while time.monotonic() < until and expanding.expand_next():
+        done += 1
+    return done
 
 
 def _guarded(task: Callable[[], int | None]) -> int:
