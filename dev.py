@@ -88,7 +88,9 @@ def bench(arguments: list[str]) -> int:
     """Measure speed and cost, which is no part of the tests: pytest's arguments."""
     prepare(DEV)
     only = ["-o", "python_files=bench_*.py", "-p", "no:randomly"]
-    return run(["pytest", "tests/benchmarks", *only, "--capture=no", *arguments])
+    named = any(argument.startswith("tests/") for argument in arguments)
+    where = [] if named else ["tests/benchmarks"]
+    return run(["pytest", *where, *only, "--capture=no", *arguments])
 
 
 def check(_arguments: list[str]) -> int:
