@@ -159,7 +159,8 @@ def _give_page(
     ).subquery()
     given = db.session.scalars(
         update(Subscription)
-        .where(Subscription.id == numbered.c.id)
+        # The range once more: PostgreSQL would join the page with the whole table.
+        .where(Subscription.id == numbered.c.id, *_range(after, last))
         .values(slot=campaign.next_slot + numbered.c.place)
         .returning(Subscription.slot)
         .execution_options(synchronize_session=False)
@@ -169,6 +170,11 @@ def _give_page(
     # Not as a change of the object: that would write the words of the campaign's page anew.
     db.session.execute(update(Campaign).where(Campaign.id == campaign_id).values(next_slot=end))
     return last
+
+
+def _range(after: int, last: int | None) -> tuple[ColumnElement[bool], ...]:
+    beyond = Subscription.id > after
+    return (beyond,) if last is None else (beyond, Subscription.id <= last)
 
 
 def _without_slot(
