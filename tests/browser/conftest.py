@@ -59,6 +59,12 @@ class Site:
         return next(word for word in mail.text.split() if part in word)
 
 
+def follow(page: Page, selector: str) -> None:
+    """Click and wait until what comes is there whole, not only its address."""
+    with page.expect_navigation():
+        page.click(selector)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     requirements.need("browser")

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, follow
 from tests.support import factories
 from tracker.alerts.models import AlertChunk, AlertState, PauseReason
 from tracker.campaigns import queries as campaigns
@@ -63,7 +63,7 @@ def test_axe_finds_nothing_on_public_pages(
         found += findings(page)
     for path in ("sign", "subscribe", "endorse"):
         page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz/{path}")
-        page.click("form.slip button[type=submit]")
+        follow(page, "form.slip button[type=submit]")
         found += findings(page)
     assert found == []
 
@@ -77,24 +77,24 @@ def test_axe_finds_nothing_behind_the_links_of_a_mail(
     page.fill("#name", "Sara")
     page.fill("#email", "sara@exampl.con")
     page.select_option("#country", "DE")
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     question = findings(page)
     page.fill("#email", "sara@example.org")
-    page.click("form.slip button[value=typed]")
+    follow(page, "form.slip button[value=typed]")
     found = question + findings(page)
     mail = site.mail_to("sara@example.org")
     page.fill("#code", "x")
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     found += findings(page)
     page.goto(site.link(mail, "/my/"))
     found += findings(page)
     page.goto(site.link(mail, "/confirm/"))
     found += findings(page)
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     found += findings(page)
     for question in ("alerts", "shows_name", "hands_over"):
         page.check(f"input[name={question}][value=yes]")
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     found += findings(page)
     assert found == []
 
@@ -107,7 +107,7 @@ def test_axe_finds_nothing_in_the_organisers_room(
     page.goto(f"{site.url}/{lang}/organisers/sign-in")
     page.fill("#email", "organiser@example.org")
     page.fill("#password", factories.PASSWORD)
-    page.click("main form button[type=submit]")
+    follow(page, "main form button[type=submit]")
     seen, todo, found = set(), [page.url], []
     while todo:
         address = todo.pop()
@@ -190,7 +190,7 @@ def test_axe_finds_nothing_about_alerts_and_the_pages_fit_the_screen(
     page.goto(f"{site.url}/{lang}/organisers/sign-in")
     page.fill("#email", "organiser@example.org")
     page.fill("#password", factories.PASSWORD)
-    page.click("main form button[type=submit]")
+    follow(page, "main form button[type=submit]")
     campaign = "/organise/campaigns/amar-fayaz"
     found, wide = [], []
     for path in ["/organise/mail", campaign, f"{campaign}/pause", *alerts]:
@@ -212,11 +212,12 @@ def test_an_alert_on_its_way_is_stopped_by_keyboard_without_script_after_a_quest
     page.goto(f"{site.url}/en/organisers/sign-in")
     page.fill("#email", "organiser@example.org")
     page.fill("#password", factories.PASSWORD)
-    page.click("main form button[type=submit]")
+    follow(page, "main form button[type=submit]")
     page.goto(f"{site.url}/en{alerts[sending]}")
     assert not page.get_by_role("button", name="Stop for good").is_visible()
     page.locator("details.ask summary").focus()
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Stop for good").press("Enter")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Stop for good").press("Enter")
     page.goto(f"{site.url}/en{alerts[sending]}")
     assert "Stopped: 12,000 people had been told" in page.inner_text("main")

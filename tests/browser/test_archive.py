@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, follow
 from tests.browser.test_accessibility import findings
 from tracker.campaigns import queries
 from tracker.core import clock
@@ -110,7 +110,7 @@ def test_a_campaign_is_found_from_the_first_page(
     assert page.get_by_role("heading", name="1 campaign", exact=True).is_visible()
     page.locator("details summary", has_text="Filter").click()
     page.get_by_label("How it stands").select_option(label="Won or closed")
-    page.locator("form.search button").click()
+    follow(page, "form.search button")
     assert page.get_by_role("heading", name="Nothing found").is_visible()
     page.get_by_role("link", name="Search for the same words everywhere").click()
     page.get_by_role("link", name="Free Amar Fayaz").click()

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import FrameLocator, Page
 from sqlalchemy import select
 
-from tests.browser.conftest import PATIENCE, Site
+from tests.browser.conftest import PATIENCE, Site, follow
 from tests.browser.test_accessibility import LOOKS, findings
 from tests.support import factories
 from tracker.campaigns import partners
@@ -116,7 +116,7 @@ def test_somebody_signs_on_a_foreign_page_and_the_partner_is_counted(
     confirming.goto(site.link(mail, "/confirm/"))
     for question in ("alerts", "shows_name", "hands_over"):
         confirming.check(f"input[name={question}][value=no]")
-    confirming.click("form.slip button[type=submit]")
+    follow(confirming, "form.slip button[type=submit]")
     assert counted(site, 1)
     assert page.context.cookies() == []
     ours = (f"{site.url}/", foreign.url)
@@ -234,17 +234,17 @@ def test_axe_finds_nothing_in_frames_and_on_the_partners_page(
     for path in ("counter", "none/form", "form?partner=dockers"):
         page.goto(f"{site.url}/{lang}/embed/amar-fayaz/{path}")
         found += findings(page)
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     found += findings(page)
     page.fill("#name", "Sara Example")
     page.fill("#email", "sara@example.org")
     page.select_option("#country", "DE")
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     found += findings(page)
     page.goto(f"{site.url}/{lang}/organisers/sign-in")
     page.fill("#email", "organiser@example.org")
     page.fill("#password", factories.PASSWORD)
-    page.click("main form button[type=submit]")
+    follow(page, "main form button[type=submit]")
     page.goto(f"{site.url}/{lang}/organise/campaigns/amar-fayaz/partners")
     found += findings(page)
     page.click("tbody a")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page
 from sqlalchemy import select
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, follow
 from tests.support import factories
 from tests.support.sink import Mail
 from tracker.campaigns.models import Campaign
@@ -24,13 +24,13 @@ def fill_and_sign(page: Page, address: str) -> None:
     page.fill("#name", "Sara Example")
     page.fill("#email", address)
     page.select_option("#country", "DE")
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
 
 
 def answer_yes(page: Page) -> None:
     for question in ("alerts", "shows_name", "hands_over"):
         page.check(f"input[name={question}][value=yes]")
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
 
 
 def code_in(mail: Mail) -> str:
@@ -46,7 +46,7 @@ def test_sign_confirm_and_withdraw(
 ) -> None:
     page = open_page(width=360, script=script)
     page.goto(f"{site.url}/{lang}/")
-    page.click("h3 a")
+    follow(page, "h3 a")
     fill_and_sign(page, "sara@example.org")
     assert "sara@example.org" in page.inner_text("main")
     mail = site.mail_to("sara@example.org")
@@ -55,11 +55,11 @@ def test_sign_confirm_and_withdraw(
     assert page.url.endswith("/next")
     assert page.locator("main a[href*='/endorse']").count() >= 1
     assert page.locator("main a[href^='https://wa.me/']").is_visible()
-    page.click("main p.aside a[href*='/my/']")
+    follow(page, "main p.aside a[href*='/my/']")
     public = open_page(script=script)
     public.goto(f"{site.url}/{lang}/campaigns/amar-fayaz?fresh")
     assert "Sara Example" in public.inner_text("main")
-    page.click("form[action$='/withdraw'] button")
+    follow(page, "form[action$='/withdraw'] button")
     with site.app.app_context():
         assert queries.count_confirmed(db.session.scalars(select(Campaign.id)).one()) == 0
 
@@ -71,19 +71,19 @@ def test_subscribe_and_leave_by_the_link_in_the_mail(
 ) -> None:
     page = open_page(width=360, script=script)
     page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz")
-    page.click("a[href$='/subscribe']")
+    follow(page, "a[href$='/subscribe']")
     page.fill("#email", "sara@example.org")
     page.check("input[name=scope][value=every-update]")
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     mail = site.mail_to("sara@example.org")
     page.goto(site.link(mail, "/confirm/"))
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     assert "/my/" in page.url
     with site.app.app_context():
         campaign_id = db.session.scalars(select(Campaign.id)).one()
         assert subscriptions.count_active(campaign_id, for_status_change=True) == 1
     page.goto(site.link(mail, "/unsubscribe/"))
-    page.click("main form button")
+    follow(page, "main form button")
     with site.app.app_context():
         assert subscriptions.count_active(campaign_id, for_status_change=True) == 0
 
@@ -95,24 +95,24 @@ def test_endorse_approve_and_see_it_shown(
 ) -> None:
     page = open_page(width=360, script=script)
     page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz")
-    page.click("a[href$='/endorse']")
+    follow(page, "a[href$='/endorse']")
     page.fill("#organisation", "Dockers, branch 12")
     page.select_option("#level", "branch")
     page.select_option("#country", "DE")
     page.fill("#members", "1200")
     page.fill("#contact", "Sara Example")
     page.fill("#email", "dockers@example.org")
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     page.goto(site.link(site.mail_to("dockers@example.org"), "/confirm/"))
     page.check("input[name=alerts][value=no]")
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     organiser = open_page(script=script)
     organiser.goto(f"{site.url}/{lang}/organisers/sign-in")
     organiser.fill("#email", "organiser@example.org")
     organiser.fill("#password", factories.PASSWORD)
-    organiser.click("main form button[type=submit]")
+    follow(organiser, "main form button[type=submit]")
     organiser.goto(f"{site.url}/{lang}/organise/endorsements")
-    organiser.click("form[action$='/approve'] button")
+    follow(organiser, "form[action$='/approve'] button")
     page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz?fresh")
     assert "Dockers, branch 12" in page.inner_text("[aria-labelledby=endorsements]")
 
@@ -122,7 +122,7 @@ def test_an_empty_form_says_what_is_missing_beside_each_field(
 ) -> None:
     page = open_page(width=360)
     page.goto(f"{site.url}/en/campaigns/amar-fayaz")
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     assert page.locator("#error-summary a").count() == 3
     page.click("#error-summary a >> nth=0")
     assert page.evaluate("document.activeElement.id") == "name"
@@ -165,14 +165,14 @@ def test_a_slip_is_put_right_and_the_code_leads_on(
     page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz")
     fill_and_sign(page, "sara@gmial.com")
     assert page.input_value("#name") == "Sara Example"
-    page.click("button[value=suggested]")
+    follow(page, "button[value=suggested]")
     assert "sara@gmail.com" in page.inner_text("main")
     code = code_in(site.mail_to("sara@gmail.com"))
     page.fill("#code", f"{int(code) ^ 1:06}")
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     assert page.locator("#code-error").count() == 1
     page.fill("#code", code.translate(str.maketrans("0123456789", digits)))
-    page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
     answer_yes(page)
     assert page.url.endswith("/next")
 
@@ -213,11 +213,11 @@ def test_an_organiser_signs_in_and_out(site: Site, open_page: Opener) -> None:
     assert "/organisers/sign-in" in page.url
     page.fill("#email", "organiser@example.org")
     page.fill("#password", factories.PASSWORD)
-    page.click("form button[type=submit]")
+    follow(page, "form button[type=submit]")
     assert "Free Amar Fayaz" in page.inner_text("main")
     [cookie] = [c for c in page.context.cookies() if c["name"] == "organiser"]
     assert cookie["httpOnly"]
     assert cookie["sameSite"] == "Lax"
-    page.click("form.sign-out button")
+    follow(page, "form.sign-out button")
     page.goto(f"{site.url}/en/organise/campaigns")
     assert "/organisers/sign-in" in page.url

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, follow
 
 Opener = Callable[..., Page]
 
@@ -64,8 +64,7 @@ def findings(page: Page) -> list[str]:
 
 def send(page: Page) -> None:
     """Press the form's button and wait for the answer."""
-    with page.expect_navigation():
-        page.click("form.slip button[type=submit]")
+    follow(page, "form.slip button[type=submit]")
 
 
 @pytest.mark.parametrize("lang", ["en", "ar"])
@@ -230,7 +229,7 @@ def test_the_language_is_switched_without_script_on_a_phone(
     page.focus(".languages summary")
     page.keyboard.press("Enter")
     assert findings(page) == []
-    page.click(f".languages a:text-is('{other}')")
+    follow(page, f".languages a:text-is('{other}')")
     assert page.url.endswith(SEVERAL)
     assert f"/{lang}/" not in page.url
 
@@ -240,7 +239,7 @@ def test_the_languages_stand_side_by_side_where_there_is_room(
 ) -> None:
     page = open_page(width=1280, script=False)
     page.goto(f"{demo_site.url}/en{SEVERAL}")
-    page.click(".languages a:text-is('Deutsch')")
+    follow(page, ".languages a:text-is('Deutsch')")
     assert page.url.endswith(f"/de{SEVERAL}")
 
 
