@@ -22,7 +22,7 @@ from itertools import pairwise
 from flask import Flask
 from sqlalchemy import delete, func, select
 
-from tracker.alerts import claims, expanding
+from tracker.alerts import audiences, claims, expanding
 from tracker.alerts import queries as alert_queries
 from tracker.alerts import tasks as alerts
 from tracker.alerts.models import NOTICE_KIND, TRIAL_KIND
@@ -78,7 +78,7 @@ class Worker:
         owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.office = Office(owner, self._sources())
         self.sender: Sender | None = None
-        self._cared_at = self._kept_house_at = self._gives_slots_at = 0.0
+        self._cared_at = self._kept_house_at = 0.0
 
     def _sources(self) -> dict[str, Source]:
         opener = Confirmations(
@@ -141,7 +141,6 @@ class Worker:
             fold_counts,
             self._count_partners,
             self._judge_claims,
-            self._give_slots_ahead,
             self._keep_house,
         ):
             if self.stopping.is_set():
@@ -166,14 +165,6 @@ class Worker:
 
     def _judge_claims(self) -> int:
         return claims.judge_claims(self.keystore)
-
-    def _give_slots_ahead(self) -> int:
-        """Look once a minute, and go on page by page as long as there is something to do."""
-        if time.monotonic() < self._gives_slots_at:
-            return 0
-        given = expanding.give_slots_ahead()
-        self._gives_slots_at = time.monotonic() + (0.0 if given else HOUSEKEEPING_SECONDS)
-        return given
 
     def _look_after(self) -> int:
         """Look after the alerts, but not after every window of a long one."""
@@ -239,6 +230,7 @@ class Worker:
             organisers.forget_expired_sign_ins()
             mail.forget_caps_before(today)
             mail.forget_bounces()
+            audiences.forget_old()
         self.keystore.destroy_days_before(today)
         self._destroy_outbox_keys()
 

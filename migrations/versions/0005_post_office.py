@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+import struct
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,7 +31,9 @@ def upgrade() -> None:
     for table, column in _columns():
         op.add_column(table, column)
     op.create_index(
-        "ix_subscriptions_campaign_id_slot", "subscriptions", ["campaign_id", "slot", "id"]
+        "ix_subscriptions_audience",
+        "subscriptions",
+        ["campaign_id", "id", "generation", "scope"],
     )
     _fill_alerts()
     _take_over_running_alerts()
@@ -42,12 +46,10 @@ def _columns() -> list[tuple[str, sa.Column[Any]]]:
             "campaigns",
             sa.Column("generation", sa.Integer(), server_default="1", nullable=False),
         ),
-        ("campaigns", sa.Column("next_slot", sa.Integer(), server_default="0", nullable=False)),
         (
             "subscriptions",
             sa.Column("generation", sa.Integer(), server_default="1", nullable=False),
         ),
-        ("subscriptions", sa.Column("slot", sa.Integer(), nullable=True)),
         ("alerts", sa.Column("paused_for", sa.String(length=32), nullable=True)),
         ("alerts", sa.Column("approved_at", MOMENT, nullable=True)),
         ("alerts", sa.Column("not_after", MOMENT, nullable=True)),
@@ -73,6 +75,19 @@ def _add_tables() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("update_id", "language", name=op.f("pk_alert_variants")),
+    )
+    op.create_table(
+        "alert_audiences",
+        sa.Column("alert_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("ids", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["alert_id"],
+            ["alerts.id"],
+            name=op.f("fk_alert_audiences_alert_id_alerts"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("alert_id", "number", name=op.f("pk_alert_audiences")),
     )
     op.create_table(
         "alert_chunks",
@@ -182,35 +197,24 @@ def _fill_alerts() -> None:
 
 
 def _take_over_running_alerts() -> None:
-    """Give slots where an alert is on its way, and write down who is still owed a mail."""
-    owed = (
-        "INSERT INTO alert_exceptions"
-        " (alert_id, slot, state, attempts, code, enhanced, since, due_at)"
-        " SELECT {alert}, s.slot, 'deferred', 0, 0, '', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP"
-        " FROM {source}"
-    )
+    """Write down whom alerts that are on their way still owe a mail, each to be tried again."""
+    for alert in _rows("SELECT id FROM alerts WHERE state IN ('expanding', 'sending')"):
+        owed = op.get_bind().execute(
+            sa.text(
+                "SELECT s.id FROM deliveries d JOIN subscriptions s ON s.id = d.recipient_id"
+                " WHERE d.batch_id = :alert AND d.state = 'queued'"
+                " UNION SELECT s.id FROM alerts a JOIN subscriptions s"
+                " ON s.campaign_id = a.campaign_id AND s.id > a.cursor"
+                " WHERE a.id = :alert AND a.state = 'expanding' AND (s.scope = 'every-update'"
+                " OR EXISTS (SELECT 1 FROM status_changes c WHERE c.update_id = a.update_id))"
+                " ORDER BY 1"
+            ),
+            {"alert": alert.id},
+        )
+        for number, page in enumerate(owed.scalars().partitions(CHUNK)):
+            _owe(alert.id, number, list(page))
     counted = "(SELECT count(*) FROM deliveries d WHERE d.batch_id = alerts.id AND d.state {})"
     _run(
-        # Ids are random, so that their order tells nothing of who came when.
-        "UPDATE subscriptions SET slot = numbered.slot FROM ("
-        " SELECT id, row_number() OVER (PARTITION BY campaign_id ORDER BY id) - 1 AS slot"
-        " FROM subscriptions WHERE campaign_id IN ("
-        "  SELECT campaign_id FROM alerts WHERE state IN ('expanding', 'sending'))"
-        ") AS numbered WHERE numbered.id = subscriptions.id",
-        "UPDATE campaigns SET next_slot = (SELECT coalesce(max(slot) + 1, 0)"
-        " FROM subscriptions WHERE subscriptions.campaign_id = campaigns.id)",
-        owed.format(
-            alert="d.batch_id",
-            source="deliveries d JOIN subscriptions s ON s.id = d.recipient_id"
-            " JOIN alerts a ON a.id = d.batch_id WHERE d.state = 'queued'"
-            " AND a.state IN ('expanding', 'sending') AND s.slot IS NOT NULL",
-        ),
-        owed.format(
-            alert="a.id",
-            source="alerts a JOIN subscriptions s ON s.campaign_id = a.campaign_id"
-            " AND s.id > a.cursor WHERE a.state = 'expanding' AND (s.scope = 'every-update'"
-            " OR EXISTS (SELECT 1 FROM status_changes c WHERE c.update_id = a.update_id))",
-        ),
         "UPDATE alerts SET state = 'sending', slots = 0, active_at = CURRENT_TIMESTAMP, sent = "
         + counted.format("= 'sent'")
         + ", skipped = "
@@ -223,6 +227,24 @@ def _take_over_running_alerts() -> None:
         " WHERE state IN ('expanding', 'sending')",
         "DELETE FROM deliveries WHERE batch_id IS NOT NULL"
         " OR envelope IS NULL OR outbox_key_id IS NULL",
+    )
+
+
+def _owe(alert: int, number: int, ids: list[int]) -> None:
+    _run(
+        "INSERT INTO alert_audiences (alert_id, number, ids) VALUES (:alert, :number, :ids)",
+        alert=alert,
+        number=number,
+        ids=struct.pack(f">{len(ids)}q", *ids),
+    )
+    op.get_bind().execute(
+        sa.text(
+            "INSERT INTO alert_exceptions"
+            " (alert_id, slot, state, attempts, code, enhanced, since, due_at)"
+            " VALUES (:alert, :slot, 'deferred', 0, 0, '',"
+            " CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)"
+        ),
+        [{"alert": alert, "slot": number * CHUNK + place} for place in range(len(ids))],
     )
 
 
@@ -265,54 +287,51 @@ def downgrade() -> None:
     op.create_index("ix_deliveries_batch_id_state", "deliveries", ["batch_id", "state"])
     op.create_index("ix_deliveries_due", "deliveries", ["state", "priority", "due_at"])
     _queue_again(owed)
-    op.drop_index("ix_subscriptions_campaign_id_slot", "subscriptions")
+    op.drop_index("ix_subscriptions_audience", "subscriptions")
     for table, column in reversed(_columns()):
         op.drop_column(table, column.name)
     for table in ("bounces", "return_claims", "rate_buckets", "relay_health"):
         op.drop_table(table)
-    for table in ("alert_exceptions", "alert_chunks", "alert_variants"):
+    for table in ("alert_exceptions", "alert_chunks", "alert_audiences", "alert_variants"):
         op.drop_table(table)
 
 
 def _owed() -> list[tuple[int, int]]:
     """Give alert and subscription of every mail that is still owed."""
-    connection = op.get_bind()
-    chunks = connection.execute(
-        sa.text(
-            "SELECT c.alert_id, a.campaign_id, a.update_id, c.number, c.done"
-            " FROM alert_chunks c JOIN alerts a ON a.id = c.alert_id"
-            " WHERE a.state = 'sending' AND NOT c.is_done"
+    chunks = _rows(
+        "SELECT p.alert_id, p.number, p.ids, c.done FROM alert_audiences p"
+        " JOIN alerts a ON a.id = p.alert_id AND a.state = 'sending'"
+        " LEFT JOIN alert_chunks c ON c.alert_id = p.alert_id AND c.number = p.number"
+        " AND NOT c.is_done"
+    )
+    deferred = {
+        (row.alert_id, row.slot)
+        for row in _rows("SELECT alert_id, slot FROM alert_exceptions WHERE state = 'deferred'")
+    }
+    wanted = {
+        (row.alert_id, row.id)
+        for row in _rows(
+            "SELECT a.id AS alert_id, s.id FROM alerts a JOIN subscriptions s"
+            " ON s.campaign_id = a.campaign_id WHERE a.state = 'sending'"
+            " AND (s.scope = 'every-update' OR EXISTS"
+            " (SELECT 1 FROM status_changes c WHERE c.update_id = a.update_id))"
         )
-    ).all()
+    }
     found: list[tuple[int, int]] = []
     for chunk in chunks:
-        rows = connection.execute(
-            sa.text(
-                "SELECT id, slot FROM subscriptions s WHERE campaign_id = :campaign"
-                " AND slot >= :first AND slot < :end AND (scope = 'every-update' OR EXISTS"
-                " (SELECT 1 FROM status_changes c WHERE c.update_id = :update_id))"
-            ),
-            {
-                "campaign": chunk.campaign_id,
-                "first": chunk.number * CHUNK,
-                "end": (chunk.number + 1) * CHUNK,
-                "update_id": chunk.update_id,
-            },
-        ).all()
-        found += [
-            (chunk.alert_id, row.id)
-            for row in rows
-            if not bytes(chunk.done)[row.slot % CHUNK // 8] >> (row.slot % 8) & 1
-        ]
-    deferred = connection.execute(
-        sa.text(
-            "SELECT e.alert_id, s.id FROM alert_exceptions e"
-            " JOIN alerts a ON a.id = e.alert_id AND a.state = 'sending'"
-            " JOIN subscriptions s ON s.campaign_id = a.campaign_id AND s.slot = e.slot"
-            " WHERE e.state = 'deferred'"
-        )
-    ).all()
-    return found + [(row.alert_id, row.id) for row in deferred]
+        ids = struct.unpack(f">{len(chunk.ids) // 8}q", chunk.ids)
+        for place, subscription in enumerate(ids):
+            is_open = chunk.done is not None and not (
+                bytes(chunk.done)[place // 8] >> (place % 8) & 1
+            )
+            is_deferred = (chunk.alert_id, chunk.number * CHUNK + place) in deferred
+            if (is_open or is_deferred) and (chunk.alert_id, subscription) in wanted:
+                found.append((chunk.alert_id, subscription))
+    return found
+
+
+def _rows(statement: str) -> Sequence[sa.Row[Any]]:
+    return op.get_bind().execute(sa.text(statement)).all()
 
 
 def _queue_again(owed: list[tuple[int, int]]) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from tests.alerts.conftest import House, people
 from tests.support.sink import Mail
 from tracker.alerts import expanding
-from tracker.alerts.models import Alert, AlertState
-from tracker.campaigns.models import Campaign
+from tracker.alerts.audiences import unpack
+from tracker.alerts.models import Alert, AlertAudience, AlertChunk, AlertState
 from tracker.campaigns.status import Status
 from tracker.core import clock
 from tracker.extensions import db, writing
@@ -42,6 +41,13 @@ def when(house: House, number: int, act: Callable[[], Any]) -> None:
 def small_windows(house: House, size: int = 5) -> None:
     house.patch.setattr("tracker.alerts.sending.WINDOW", size)
     house.patch.setattr("tracker.alerts.sending.FEW_WAITING", 1)
+
+
+def small_pages(house: House, *, chunk: int, pages: int) -> None:
+    house.patch.setattr("tracker.alerts.expanding.PAGES", pages)
+    house.patch.setattr("tracker.alerts.expanding.PAGES_AT_ONCE", pages)
+    for module in ("expanding", "audiences", "batches", "models"):
+        house.patch.setattr(f"tracker.alerts.{module}.CHUNK", chunk)
 
 
 def test_who_leaves_in_the_middle_gets_nothing_beyond_the_window_in_hand(
@@ -159,28 +165,35 @@ def test_who_confirms_after_approval_hears_of_the_next_only(house: House) -> Non
     assert house.told() == {SARA: 2, "late@example.org": 1}
 
 
-def test_slots_tell_no_order_of_signing_and_are_never_given_twice(house: House) -> None:
-    house.patch.setattr("tracker.alerts.expanding.PAGE", 7)
+def test_slots_tell_no_order_of_signing(house: House) -> None:
     for one in people(40):
         house.subscribe(one)
     house.tell()
     house.work()
-    order = [mail.to for mail in house.sink.mails]
-    assert sorted(order) == sorted(people(40))
-    slots = {row.id: row.slot for row in house.rows(Subscription)}
-    assert sorted(slots.values()) == list(range(40))
-    by_slot = sorted(slots, key=lambda row: slots[row])
+    assert house.told() == dict.fromkeys(people(40), 1)
+    [page] = house.rows(AlertAudience)
+    ids = unpack(page.ids)
+    assert list(ids) == sorted(row.id for row in house.rows(Subscription))
     came = _in_order_of_coming(house)
-    assert [came[row] for row in by_slot] != people(40)
-    with house.app.app_context(), writing():
-        db.session.execute(delete(Subscription).where(Subscription.slot >= 30))
-    house.subscribe(*people(5, "later"))
+    assert [came[row] for row in ids] != people(40)
+
+
+def test_whose_slot_was_whose_is_forgotten_after_a_month(house: House) -> None:
+    house.subscribe(SARA)
     house.tell()
     house.work()
-    new = {row.slot for row in house.rows(Subscription)} - set(slots.values())
-    assert new == set(range(40, 45))
-    [campaign] = house.rows(Campaign)
-    assert campaign.next_slot == 45
+    over = house.tell()
+    house.work()
+    house.change(Alert, done_at=clock.now() - dt.timedelta(days=29))
+    with house.app.app_context():
+        house.worker.keep_house()
+    assert len(house.rows(AlertAudience)) == 2
+    with house.app.app_context(), writing():
+        long_ago = clock.now() - dt.timedelta(days=31)
+        db.session.execute(update(Alert).where(Alert.id != over).values(done_at=long_ago))
+    with house.app.app_context():
+        house.worker.keep_house()
+    assert [page.alert_id for page in house.rows(AlertAudience)] == [over]
 
 
 def _in_order_of_coming(house: House) -> dict[int, str]:
@@ -195,9 +208,7 @@ def _in_order_of_coming(house: House) -> dict[int, str]:
 
 
 def test_more_people_than_a_chunk_holds_and_pages_are_all_told_once(house: House) -> None:
-    house.patch.setattr("tracker.alerts.expanding.PAGE", 25)
-    for module in ("expanding", "batches", "models"):
-        house.patch.setattr(f"tracker.alerts.{module}.CHUNK", 20)
+    small_pages(house, chunk=20, pages=2)
     house.subscribe(*people(90))
     alert_id = house.tell()
     house.work()
@@ -206,28 +217,43 @@ def test_more_people_than_a_chunk_holds_and_pages_are_all_told_once(house: House
     assert house.has_forgotten()
 
 
-def test_no_slot_is_given_twice_where_somebody_leaves_at_that_moment(house: House) -> None:
-    house.patch.setattr("tracker.alerts.expanding.PAGE", 10)
-    house.subscribe(*people(25))
-    house.tell()
+def test_who_leaves_while_the_audience_is_written_moves_nobody(house: House) -> None:
+    small_pages(house, chunk=10, pages=1)
+    house.subscribe(*people(35))
+    alert_id = house.tell(to=Status.DETAINED)
     with house.app.app_context():
         assert expanding.expand_next(), "it begins"
+        assert expanding.expand_next(), "the first page"
         ids = sorted(db.session.scalars(select(Subscription.id)))
-        db.session.rollback()
-    taken = threading.Event()
-
-    def leave() -> None:
-        """Delete one of the first page, and commit only once the page is being written."""
-        with house.app.app_context(), writing():
-            db.session.execute(delete(Subscription).where(Subscription.id == ids[4]))
-            taken.set()
-            time.sleep(0.3)
-
-    leaver = threading.Thread(target=leave)
-    leaver.start()
-    assert taken.wait(10)
+        with writing():
+            gone = [ids[4], ids[14]]
+            db.session.execute(delete(Subscription).where(Subscription.id.in_(gone)))
     house.work()
-    leaver.join()
-    slots = [row.slot for row in house.rows(Subscription)]
-    assert len(slots) == 24
-    assert len(set(slots)) == 24
+    assert len(house.told()) == 33
+    assert max(house.told().values()) == 1
+    assert house.figures(alert_id)[:3] == (34, 33, 1)
+    slots = [one for page in house.rows(AlertAudience) for one in unpack(page.ids)]
+    assert sorted(slots) == [one for one in ids if one != ids[14]]
+
+
+def test_an_audience_half_written_goes_on_after_a_crash(house: House) -> None:
+    small_pages(house, chunk=10, pages=1)
+    house.subscribe(*people(35))
+    alert_id = house.tell()
+    with house.app.app_context():
+        for _ in range(3):
+            assert expanding.expand_next()
+    assert house.alert(alert_id).state is AlertState.EXPANDING
+    assert not house.rows(AlertChunk), "nothing leaves before all are written down"
+    assert house.figures(alert_id).queued == 0, "no figure is better than a wrong one"
+    house.die()
+    house.work()
+    assert house.told() == dict.fromkeys(people(35), 1)
+    assert sorted(page.number for page in house.rows(AlertAudience)) == [0, 1, 2, 3]
+
+
+def test_an_alert_to_nobody_is_done(house: House) -> None:
+    alert_id = house.tell()
+    house.work()
+    assert house.alert(alert_id).state is AlertState.DONE
+    assert house.figures(alert_id)[:3] == (0, 0, 0)

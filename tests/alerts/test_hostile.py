@@ -8,12 +8,20 @@ from typing import Any
 
 import pytest
 from nacl.public import PublicKey, SealedBox
-from sqlalchemy import text, update
+from sqlalchemy import text
 
 from tests.alerts.conftest import House, announce, people
 from tests.support import factories
 from tests.support.supporters import subscribe
-from tracker.alerts.models import Alert, AlertChunk, AlertState, AlertVariant, PauseReason
+from tracker.alerts.audiences import pack
+from tracker.alerts.models import (
+    Alert,
+    AlertAudience,
+    AlertChunk,
+    AlertState,
+    AlertVariant,
+    PauseReason,
+)
 from tracker.campaigns import services as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.core import clock
@@ -53,6 +61,12 @@ def let_it_begin(house: House, alert_id: int) -> None:
             house.worker.turn()
     house.patch.setattr(house.worker, "_bulk", bulk)
     assert house.alert(alert_id).state is AlertState.SENDING
+
+
+def write_into(house: House, table: type[Any], alert_id: int, **values: Any) -> None:
+    """Change what belongs to one alert, as an intruder could."""
+    with house.app.app_context(), writing():
+        assert db.session.query(table).filter_by(alert_id=alert_id).update(values) == 1
 
 
 def at_last(house: House, alert_id: int) -> Alert:
@@ -160,7 +174,7 @@ def test_envelopes_that_belong_elsewhere_or_are_none_are_refused(
 def test_a_worker_without_the_campaigns_key_leaves_it_alone_and_sends_the_others(
     house: House, other: int
 ) -> None:
-    for module in ("expanding", "batches", "models"):
+    for module in ("expanding", "audiences", "batches", "models"):
         house.patch.setattr(f"tracker.alerts.{module}.CHUNK", 2)
     house.subscribe(*people(7))
     alert_id = house.tell()
@@ -206,12 +220,39 @@ def test_counters_at_their_end_stop_no_other_alert(
 
 def test_slots_that_no_table_can_hold_stop_no_other_alert(house: House, other: int) -> None:
     house.subscribe(*people(3))
-    with house.app.app_context(), writing():
-        db.session.execute(
-            update(Campaign).where(Campaign.id == house.campaign.id).values(next_slot=2**31 - 2)
-        )
-    at_last(house, house.tell())
+    alert_id = house.tell()
+    let_it_begin(house, alert_id)
+    for table in (AlertAudience, AlertChunk):
+        write_into(house, table, alert_id, number=2**31 - 1)
+    at_last(house, alert_id)
     assert house.alert(other).state is AlertState.DONE
+
+
+@pytest.mark.parametrize("ids", [b"", b"\x00" * 7, b"\xff" * 9000])
+def test_an_audience_that_is_none_tells_nobody_and_stops_no_other_alert(
+    house: House, other: int, ids: bytes
+) -> None:
+    house.subscribe(*people(3))
+    alert_id = house.tell()
+    let_it_begin(house, alert_id)
+    write_into(house, AlertAudience, alert_id, ids=ids)
+    alert = at_last(house, alert_id)
+    assert alert.state is AlertState.DONE
+    assert set(house.told()) == {"other@example.org"}
+
+
+def test_an_audience_that_names_people_of_another_campaign_tells_none_of_them(
+    house: House, other: int
+) -> None:
+    house.subscribe(*people(3))
+    alert_id = house.tell()
+    let_it_begin(house, alert_id)
+    rows = house.rows(Subscription)
+    strangers = [one.id for one in rows if one.campaign_id != house.campaign.id]
+    ours = [one.id for one in rows if one.campaign_id == house.campaign.id]
+    write_into(house, AlertAudience, alert_id, ids=pack([*strangers, *ours]))
+    at_last(house, alert_id)
+    assert house.told() == dict.fromkeys([*people(3), "other@example.org"], 1)
 
 
 def test_a_chunk_that_is_nowhere_is_done_at_once(house: House, other: int) -> None:

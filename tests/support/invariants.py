@@ -9,8 +9,16 @@ from sqlalchemy import func, select
 
 from tests.support.crowd import Crowd
 from tests.support.quicksink import Arrival, QuickSink
+from tracker.alerts.audiences import unpack
 from tracker.alerts.batches import has_bit
-from tracker.alerts.models import CHUNK, Alert, AlertChunk, AlertException, AlertState
+from tracker.alerts.models import (
+    CHUNK,
+    Alert,
+    AlertAudience,
+    AlertChunk,
+    AlertException,
+    AlertState,
+)
 from tracker.alerts.sending import WINDOW
 from tracker.extensions import db
 from tracker.mail.models import Delivery
@@ -28,7 +36,7 @@ def check_running(crowd: Crowd, sink: QuickSink, alert_id: int) -> int:
                 .order_by(AlertChunk.number)
             )
         )
-        slots = _slots(crowd)
+        slots = _slots(crowd, alert_id)
         db.session.rollback()
     arrived = {one.recipient for one in sink.arrivals()}
     marked = [
@@ -88,10 +96,17 @@ def _check_figures(crowd: Crowd, alert_id: int, *, told: int) -> None:
         db.session.rollback()
 
 
-def _slots(crowd: Crowd) -> dict[int, str]:
+def _slots(crowd: Crowd, alert_id: int) -> dict[int, str]:
+    """Give who had which slot and is still subscribed."""
     rows = db.session.execute(
-        select(Subscription.slot, Subscription.id).where(
-            Subscription.campaign_id == crowd.campaign_id, Subscription.slot.is_not(None)
+        select(AlertAudience.number, AlertAudience.ids).where(
+            AlertAudience.alert_id == alert_id
         )
     )
-    return {row.slot: crowd.addresses[row.id] for row in rows if row.slot is not None}
+    owners = {
+        row.number * CHUNK + place: one
+        for row in rows
+        for place, one in enumerate(unpack(row.ids))
+    }
+    here = set(db.session.scalars(select(Subscription.id)))
+    return {slot: crowd.addresses[one] for slot, one in owners.items() if one in here}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Boolean, Select, bindparam, select, update
 
-from tracker.alerts import queries
+from tracker.alerts import audiences, queries
 from tracker.alerts.mailings import Mailing, Recipient
 from tracker.alerts.models import CHUNK, AlertChunk, ExceptionState
 from tracker.core import clock
@@ -105,18 +105,17 @@ def lease_chunk(
             .returning(AlertChunk.done)
             .execution_options(synchronize_session=False)
         )
-        # A number that is none of ours names nobody.
-        first = number * CHUNK if 0 <= number * CHUNK < mailing.end else mailing.end
+        slots = audiences.of_chunk(alert_id, number)
         rows = db.session.execute(
-            audience(mailing).where(
-                Subscription.slot >= first, Subscription.slot < min(first + CHUNK, mailing.end)
-            )
+            _told(mailing)
+            .where(Subscription.id.between(min(slots, default=0), max(slots, default=0)))
+            .order_by(Subscription.id)
         ).all()
     bits = bits_of(done)
     todo = deque(
-        Recipient(row.slot, row.id, row.contact, row.language)
+        Recipient(slots[row.id], row.id, row.contact, row.language)
         for row in rows
-        if not has_bit(bits, row.slot)
+        if row.id in slots and not has_bit(bits, slots[row.id])
     )
     return Batch(mailing, number, bits, todo, stored=bytes(done or b""))
 
@@ -140,44 +139,48 @@ def lease_due(
         for one in due:
             one.due_at, one.lease_owner = clock.now() + lease, owner
         attempts = {one.slot: one.attempts for one in due}
-        rows = db.session.execute(
-            audience(mailing).where(Subscription.slot.in_(attempts))
-        ).all()
-    todo = deque(
-        Recipient(row.slot, row.id, row.contact, row.language, attempts=attempts[row.slot])
-        for row in rows
-    )
-    gone = sorted(attempts.keys() - {row.slot for row in rows})
-    skipped = [Result(Recipient(slot, 0, b"", "")) for slot in gone]
+        owners = audiences.of_slots(mailing.alert_id, attempts)
+        rows = {
+            row.id: row
+            for row in db.session.execute(
+                _told(mailing).where(Subscription.id.in_(owners.values()))
+            )
+        }
+    todo: deque[Recipient] = deque()
+    skipped: list[Result] = []
+    for slot, count in attempts.items():
+        row = rows.get(owners.get(slot, 0))
+        if row is None:
+            skipped.append(Result(Recipient(slot, 0, b"", "")))
+        else:
+            todo.append(Recipient(slot, row.id, row.contact, row.language, attempts=count))
     return Batch(mailing, None, bytearray(), todo, results=skipped)
 
 
-def audience(mailing: Mailing) -> Select[int, int | None, bytes, str]:
+def _told(mailing: Mailing) -> Select[int, bytes, str]:
     """Give the query for whom an alert goes to and who is subscribed at this moment."""
-    query = select(
-        Subscription.id, Subscription.slot, Subscription.contact, Subscription.language
-    ).where(
+    query = select(Subscription.id, Subscription.contact, Subscription.language).where(
         Subscription.campaign_id == mailing.campaign_id,
         Subscription.generation <= mailing.generation,
     )
     if not mailing.tells_everybody:
         query = query.where(Subscription.scope == Scope.EVERY_UPDATE)
-    return query.order_by(Subscription.slot)
+    return query
 
 
 _ROWS = Subscription.__table__
-_THERE = select(_ROWS.c.slot, _ROWS.c.id, _ROWS.c.language).where(
+_THERE = select(_ROWS.c.id, _ROWS.c.language).where(
     _ROWS.c.campaign_id == bindparam("campaign_id"),
     _ROWS.c.generation <= bindparam("generation"),
     (_ROWS.c.scope == Scope.EVERY_UPDATE) | bindparam("tells_everybody", type_=Boolean()),
 )
 # Built once: SQLAlchemy takes longer to build a query than the database to answer it.
-_SIDE_BY_SIDE = _THERE.where(_ROWS.c.slot.between(bindparam("first"), bindparam("last")))
-_FAR_APART = _THERE.where(_ROWS.c.slot.in_(bindparam("slots", expanding=True)))
+_SIDE_BY_SIDE = _THERE.where(_ROWS.c.id.between(bindparam("first"), bindparam("last")))
+_FAR_APART = _THERE.where(_ROWS.c.id.in_(bindparam("ids", expanding=True)))
 
 
-def languages_of(batch: Batch, slots: list[int]) -> dict[int, str]:
-    """Give which subscriptions of some slots are to be told now, and in which language."""
+def languages_of(batch: Batch, ids: list[int]) -> dict[int, str]:
+    """Give which of some subscriptions are to be told now, and in which language."""
     mailing = batch.mailing
     values = {
         "campaign_id": mailing.campaign_id,
@@ -186,9 +189,9 @@ def languages_of(batch: Batch, slots: list[int]) -> dict[int, str]:
     }
     # Deferred mails lie far apart; those of a chunk are side by side.
     if batch.number is None:
-        rows = db.session.execute(_FAR_APART, {**values, "slots": slots})
+        rows = db.session.execute(_FAR_APART, {**values, "ids": ids})
     else:
-        values |= {"first": min(slots), "last": max(slots)}
+        values |= {"first": min(ids), "last": max(ids)}
         rows = db.session.execute(_SIDE_BY_SIDE, values)
     return {row.id: row.language for row in rows}
 

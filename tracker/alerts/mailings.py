@@ -61,8 +61,6 @@ class Mailing:
     generation: int
     tells_everybody: bool
     """Also those who want status changes only."""
-    end: int
-    """Slots from here on came later."""
     keys: CampaignKeys
     site_key: bytes
     variants: Mapping[str, Frozen]
@@ -130,7 +128,6 @@ def mailing(alert: Alert, keystore: Keystore, settings: Settings) -> Mailing:
         campaign_id=campaign.id,
         generation=alert.generation,
         tells_everybody=bool(alert.update.changes),
-        end=alert.slots or campaign.next_slot,
         keys=keystore.campaign(campaign.key_id),
         site_key=keystore.site_key(),
         variants=found,

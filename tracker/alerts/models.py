@@ -60,9 +60,9 @@ class Alert(Model):
 
     It waits until ``not_before`` and can be stopped at any time; nothing of it leaves after
     ``not_after``, so that a restored backup does not tell old news. Its audience are the
-    campaign's subscriptions up to ``generation``. ``slots`` is where its chunks end, empty
-    until they are written; up to then ``cursor`` is the last subscription that got a slot. The
-    counters are exact once it is over. ``active_at`` is when a worker last looked after it.
+    campaign's subscriptions up to ``generation``. ``slots`` is where their slots end, empty
+    until all have one; up to then ``cursor`` is the last one that has. The counters are exact
+    once it is over. ``active_at`` is when a worker last looked after it.
     """
 
     __tablename__ = "alerts"
@@ -114,6 +114,22 @@ class AlertVariant(Model):
     language: Mapped[str] = mapped_column(String(12), primary_key=True)
     frozen: Mapped[bytes] = mapped_column(LargeBinary)
     digest: Mapped[str] = mapped_column(String(64))
+
+
+class AlertAudience(Model):
+    """Whose slots are those of one chunk: ids of subscriptions, 8 bytes each, in their order.
+
+    Ids are random and in no table but that of subscriptions: once somebody leaves, theirs names
+    nobody. Kept for some weeks after the alert is over, to know whose mail came back.
+    """
+
+    __tablename__ = "alert_audiences"
+
+    alert_id: Mapped[int] = mapped_column(
+        ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    ids: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class AlertChunk(Model):

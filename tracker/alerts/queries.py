@@ -313,9 +313,11 @@ def figures(alert: Alert) -> Figures:
     deferred = counts.pop(ExceptionState.DEFERRED, 0)
     failed = alert.failed + sum(counts.values())
     told = alert.sent + int(sent) + alert.skipped + int(skipped) + failed
+    # Nobody is told how many it goes to before all have been counted.
+    is_counted = alert.slots is not None or alert.done_at is not None
     return Figures(
         # Who widened their wish since the alert began was not counted then.
-        queued=max(alert.queued, told + deferred),
+        queued=max(alert.queued if is_counted else 0, told + deferred),
         sent=alert.sent + int(sent),
         skipped=alert.skipped + int(skipped),
         deferred=deferred,

@@ -243,7 +243,7 @@ class Sender:
         present: set[tuple[int, int]] = set()
         for batch in {batch for batch, _ in chosen}:
             mine = [one for owner, one in chosen if owner is batch]
-            languages = languages_of(batch, [one.slot for one in mine])
+            languages = languages_of(batch, [one.subscription_id for one in mine])
             for one in mine:
                 language = languages.get(one.subscription_id)
                 if language is not None:

@@ -66,8 +66,7 @@ class Campaign(Model):
     ``place`` to ``letter`` are the original texts, in ``language``; ``demands`` are one a line.
     ``key_id`` and ``public_key`` are written by the worker; before that nothing can be signed.
     ``generation`` counts the alerts approved so far: who subscribes carries the present one,
-    and an alert is for everybody up to its own. ``next_slot`` is the first free place in the
-    bitmaps of alerts.
+    and an alert is for everybody up to its own.
     """
 
     __tablename__ = "campaigns"
@@ -94,7 +93,6 @@ class Campaign(Model):
     key_id: Mapped[str | None] = mapped_column(String(32), unique=True)
     public_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     generation: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
-    next_slot: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
 
     subjects: Mapped[list[Subject]] = relationship(
         back_populates="campaign", order_by="Subject.position", cascade="all, delete-orphan"

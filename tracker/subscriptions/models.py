@@ -23,16 +23,15 @@ class Subscription(Model):
 
     One per campaign and mailbox, settled by the tag. Unsubscribing deletes the row.
 
-    ``slot`` is its place in the bitmaps of alerts, given by the worker in shuffled batches when
-    the next alert begins, and never given again. ``generation`` is how many alerts had been
-    approved when it came: it hears of later ones only.
+    ``generation`` is how many alerts had been approved when it came: it hears of later ones
+    only.
     """
 
     __tablename__ = "subscriptions"
     __table_args__ = (
         UniqueConstraint("campaign_id", "tag"),
-        # With the id behind it, so that those without a slot are found page by page.
-        Index("ix_subscriptions_campaign_id_slot", "campaign_id", "slot", "id"),
+        # All that is asked when an alert's audience is written down, page by page.
+        Index("ix_subscriptions_audience", "campaign_id", "id", "generation", "scope"),
         UNORDERED,
     )
 
@@ -47,4 +46,3 @@ class Subscription(Model):
     consent_version: Mapped[str] = mapped_column(String(16))
     day: Mapped[dt.date]
     generation: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
-    slot: Mapped[int | None] = mapped_column(Integer)
