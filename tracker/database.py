@@ -14,9 +14,11 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -30,12 +32,15 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, registry
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 SIDE_LOCK_SECONDS = 10.0
 """How long a writer waits for its turn before :class:`DatabaseBusy`."""
+IDLE_SECONDS = 1.0
+"""After how long without use a connection to PostgreSQL is tried before it is used again."""
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -235,12 +240,10 @@ class FairConnection(sqlite3.Connection):
 
 def engine_options(url: str) -> dict[str, Any]:
     """Give what ``create_engine`` needs for ``url``; bound values never appear in errors."""
-    options: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": False}
+    options: dict[str, Any] = {"hide_parameters": True}
     if url.startswith("sqlite"):
         options["connect_args"] = {"factory": FairConnection, "timeout": SIDE_LOCK_SECONDS}
         options["pool_size"] = 20
-    else:
-        options["pool_pre_ping"] = True
     return options
 
 
@@ -253,6 +256,8 @@ def prepare_engine(engine: Engine) -> None:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "begin", _begin_postgresql)
+        event.listen(engine, "checkin", _remember_use)
+        event.listen(engine, "checkout", partial(_ping, engine.dialect))
 
 
 def _make_file(path: str) -> None:
@@ -289,6 +294,27 @@ def _begin_sqlite(connection: Connection) -> None:
             raw.take_turn()
     connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _remember_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _ping(
+    dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: object
+) -> None:
+    """Ask the server whether it still knows a connection that has been lying for a moment.
+
+    ``pool_pre_ping`` would ask before each transaction: a twelfth of the time of a worker that
+    sends. Raises ``InvalidatePoolError``, on which the pool connects anew.
+    """
+    used_at = record.info.get("used_at")
+    if used_at is None or time.monotonic() - used_at < IDLE_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _begin_postgresql(connection: Connection) -> None:

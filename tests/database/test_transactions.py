@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, event, select, text
+from sqlalchemy import Connection, create_engine, event, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from tests.conftest import confirm, path_in, sign
@@ -21,7 +21,7 @@ from tests.support import factories
 from tests.support.sink import Sink
 from tracker.campaigns.models import Campaign
 from tracker.core import clock
-from tracker.database import DatabaseBusy, FairConnection, SideLock
+from tracker.database import AWAY, DatabaseBusy, FairConnection, SideLock
 from tracker.extensions import db, writing
 from tracker.organisers.models import Organiser
 from tracker.signatures.models import Signature
@@ -382,3 +382,43 @@ def test_a_moment_without_a_time_zone_is_refused(app: Flask, campaign: Campaign)
         with writing():
             db.session.get_one(Campaign, campaign.id).created_at = moment
         assert db.session.get_one(Campaign, campaign.id).created_at == moment
+
+
+def cut_off(app: Flask) -> None:
+    """End every connection to the database from outside, as a restart of PostgreSQL does."""
+    server = create_engine(app.config["TRACKER"].database_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    server.dispose()
+
+
+def test_a_page_does_not_notice_that_the_database_was_started_anew(
+    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_sqlite(app):
+        pytest.skip("SQLite has no server to lose")
+    client = app.test_client()
+    assert client.get("/en/").status_code == 200
+    cut_off(app)
+    monkeypatch.setattr("tracker.database.IDLE_SECONDS", 0)
+    assert client.get("/en/").status_code == 200
+
+
+def test_work_that_was_cut_off_goes_on_with_the_next_try(
+    app: Flask, campaign: Campaign
+) -> None:
+    if is_sqlite(app):
+        pytest.skip("SQLite has no server to lose")
+    with app.app_context():
+        db.session.get_one(Campaign, campaign.id)
+        db.session.rollback()
+        cut_off(app)
+        with pytest.raises(AWAY):
+            db.session.get_one(Campaign, campaign.id, populate_existing=True)
+        db.session.rollback()
+        assert db.session.get_one(Campaign, campaign.id).slug == "amar-fayaz"

@@ -24,7 +24,7 @@ def extension(address: str) -> str:
 
 
 @given(
-    strategies.integers(0, 2**64 - 1),
+    strategies.integers(0, 2**63 - 1),
     strategies.integers(0, 2**32 - 1),
     strategies.binary(min_size=12, max_size=12),
 )

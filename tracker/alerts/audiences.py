@@ -6,7 +6,7 @@ import datetime as dt
 import struct
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from tracker.alerts.models import CHUNK, Alert, AlertAudience
 from tracker.core import clock
@@ -15,6 +15,13 @@ from tracker.extensions import db
 KEPT_DAYS = 30
 """Days after an alert is over in which bounces and complaints about it still count."""
 ID_BYTES = 8
+
+
+_TABLE = AlertAudience.__table__
+_PAGES = select(_TABLE.c.number, _TABLE.c.ids).where(
+    _TABLE.c.alert_id == bindparam("alert_id"),
+    _TABLE.c.number.in_(bindparam("numbers", expanding=True)),
+)
 
 
 def pack(ids: Sequence[int]) -> bytes:
@@ -36,10 +43,8 @@ def of_chunk(alert_id: int, number: int) -> dict[int, int]:
 def of_slots(alert_id: int, slots: Collection[int]) -> dict[int, int]:
     """Give the subscriptions of some slots; whoever left meanwhile is among them."""
     numbers = {slot // CHUNK for slot in slots}
-    query = select(AlertAudience.number, AlertAudience.ids).where(
-        AlertAudience.alert_id == alert_id, AlertAudience.number.in_(numbers)
-    )
-    pages = {row.number: unpack(row.ids) for row in db.session.execute(query)}
+    values = {"alert_id": alert_id, "numbers": list(numbers)}
+    pages = {row.number: unpack(row.ids) for row in db.session.execute(_PAGES, values)}
     return {
         slot: pages[slot // CHUNK][slot % CHUNK]
         for slot in slots

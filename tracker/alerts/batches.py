@@ -6,9 +6,9 @@ import datetime as dt
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, Select, bindparam, select, update
+from sqlalchemy import Boolean, bindparam, select, update
 
 from tracker.alerts import audiences, queries
 from tracker.alerts.mailings import Mailing, Recipient
@@ -88,12 +88,8 @@ def lease_chunk(
 
     ``None`` where there is none (see :func:`queries.free_chunk`), or ``find`` gives nothing.
     """
-    is_any = queries.free_chunk(with_held=with_held, apart=apart) is not None
-    db.session.rollback()
-    if not is_any:
-        return None
     with writing():
-        row = queries.free_chunk(with_held=with_held, apart=apart, lock=True)
+        row = queries.free_chunk(with_held=with_held, apart=apart)
         mailing = find(row.alert_id) if row else None
         if row is None or mailing is None:
             return None
@@ -106,11 +102,8 @@ def lease_chunk(
             .execution_options(synchronize_session=False)
         )
         slots = audiences.of_chunk(alert_id, number)
-        rows = db.session.execute(
-            _told(mailing)
-            .where(Subscription.id.between(min(slots, default=0), max(slots, default=0)))
-            .order_by(Subscription.id)
-        ).all()
+        bounds = {"first": min(slots, default=0), "last": max(slots, default=0)}
+        rows = db.session.execute(_WHOLE_CHUNK, {**_audience(mailing), **bounds}).all()
     bits = bits_of(done)
     todo = deque(
         Recipient(slots[row.id], row.id, row.contact, row.language)
@@ -140,12 +133,8 @@ def lease_due(
             one.due_at, one.lease_owner = clock.now() + lease, owner
         attempts = {one.slot: one.attempts for one in due}
         owners = audiences.of_slots(mailing.alert_id, attempts)
-        rows = {
-            row.id: row
-            for row in db.session.execute(
-                _told(mailing).where(Subscription.id.in_(owners.values()))
-            )
-        }
+        values = {**_audience(mailing), "ids": list(owners.values())}
+        rows = {row.id: row for row in db.session.execute(_DUE, values)}
     todo: deque[Recipient] = deque()
     skipped: list[Result] = []
     for slot, count in attempts.items():
@@ -157,43 +146,51 @@ def lease_due(
     return Batch(mailing, None, bytearray(), todo, results=skipped)
 
 
-def _told(mailing: Mailing) -> Select[int, bytes, str]:
-    """Give the query for whom an alert goes to and who is subscribed at this moment."""
-    query = select(Subscription.id, Subscription.contact, Subscription.language).where(
-        Subscription.campaign_id == mailing.campaign_id,
-        Subscription.generation <= mailing.generation,
-    )
-    if not mailing.tells_everybody:
-        query = query.where(Subscription.scope == Scope.EVERY_UPDATE)
-    return query
-
-
+# Built once: SQLAlchemy takes longer to build a query than the database to answer it.
 _ROWS = Subscription.__table__
-_THERE = select(_ROWS.c.id, _ROWS.c.language).where(
+_MINE = (
     _ROWS.c.campaign_id == bindparam("campaign_id"),
     _ROWS.c.generation <= bindparam("generation"),
     (_ROWS.c.scope == Scope.EVERY_UPDATE) | bindparam("tells_everybody", type_=Boolean()),
 )
-# Built once: SQLAlchemy takes longer to build a query than the database to answer it.
-_SIDE_BY_SIDE = _THERE.where(_ROWS.c.id.between(bindparam("first"), bindparam("last")))
-_FAR_APART = _THERE.where(_ROWS.c.id.in_(bindparam("ids", expanding=True)))
+_SIDE_BY_SIDE = _ROWS.c.id.between(bindparam("first"), bindparam("last"))
+_FAR_APART = _ROWS.c.id.in_(bindparam("ids", expanding=True))
+_CONTACTS = select(_ROWS.c.id, _ROWS.c.contact, _ROWS.c.language).where(*_MINE)
+_WHOLE_CHUNK = _CONTACTS.where(_SIDE_BY_SIDE).order_by(_ROWS.c.id)
+_DUE = _CONTACTS.where(_FAR_APART)
+# Asked together, before each window: a question of its own costs as much again.
+_LANGUAGES = select(
+    _ROWS.c.id, _ROWS.c.language, queries.may_still_leave("alert_id").label("may_leave")
+).where(*_MINE)
+_LANGUAGES_OF_CHUNK = _LANGUAGES.where(_SIDE_BY_SIDE)
+_LANGUAGES_OF_DUE = _LANGUAGES.where(_FAR_APART)
 
 
-def languages_of(batch: Batch, ids: list[int]) -> dict[int, str]:
-    """Give which of some subscriptions are to be told now, and in which language."""
-    mailing = batch.mailing
-    values = {
+def _audience(mailing: Mailing) -> dict[str, Any]:
+    """Give whom an alert goes to, for the queries above."""
+    return {
         "campaign_id": mailing.campaign_id,
         "generation": mailing.generation,
         "tells_everybody": mailing.tells_everybody,
     }
+
+
+def languages_of(batch: Batch, ids: list[int]) -> dict[int, str] | None:
+    """Give which of some subscriptions are to be told now, and in which language.
+
+    ``None`` where the alert may not be sent at this moment.
+    """
+    alert_id = batch.mailing.alert_id
+    values = {**_audience(batch.mailing), "alert_id": alert_id}
+    connection = db.session.connection()  # no objects are wanted, and it costs less
     # Deferred mails lie far apart; those of a chunk are side by side.
     if batch.number is None:
-        rows = db.session.execute(_FAR_APART, {**values, "ids": ids})
+        rows = connection.execute(_LANGUAGES_OF_DUE, {**values, "ids": ids}).all()
     else:
         values |= {"first": min(ids), "last": max(ids)}
-        rows = db.session.execute(_SIDE_BY_SIDE, values)
-    return {row.id: row.language for row in rows}
+        rows = connection.execute(_LANGUAGES_OF_CHUNK, values).all()
+    may_leave = rows[0].may_leave if rows else alert_id in queries.may_run([alert_id])
+    return {row.id: row.language for row in rows} if may_leave else None
 
 
 def bits_of(stored: bytes | None) -> bytearray:

@@ -8,7 +8,17 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from tracker.alerts.models import (
@@ -208,8 +218,19 @@ def running() -> list[Alert]:
     return list(db.session.scalars(select(Alert).where(Alert.state.in_(RUNNING))))
 
 
+def may_still_leave(name: str) -> ColumnElement[bool]:
+    """Say whether the alert whose id is bound to ``name`` may leave at this moment."""
+    return exists(
+        select(Alert.id)
+        .join(Campaign, Campaign.id == Alert.campaign_id)
+        .where(Alert.id == bindparam(name), may_leave())
+    )
+
+
 def may_run(alert_ids: Collection[int]) -> set[int]:
     """Give those alerts whose mails may leave at this moment."""
+    if not alert_ids:
+        return set()
     return set(db.session.scalars(_may_run(), {"alert_ids": list(alert_ids)}))
 
 
@@ -222,36 +243,43 @@ def _may_run() -> Select[int]:
     )
 
 
-def free_chunk(
-    *, with_held: bool, apart: Collection[int] = (), lock: bool = False
-) -> Row[int, int] | None:
-    """Give alert and number of a chunk to lease.
+def free_chunk(*, with_held: bool, apart: Collection[int] = ()) -> Row[int, int] | None:
+    """Give alert and number of a chunk to lease, locked.
 
     One that only waits for the limit of a kind of mailbox ``with_held`` alone; none of the
     alerts in ``apart``.
     """
     moment = clock.now()
-    query = (
+    values = {
+        "now": moment,
+        "too_long": moment + LONGEST_LEASE,
+        "looked_after": moment - LATE,
+        "with_held": with_held,
+        "apart": list(apart),
+    }
+    return db.session.execute(_free_chunk(), values).first()
+
+
+@functools.cache
+def _free_chunk() -> Select[int, int]:
+    until = AlertChunk.lease_until
+    return (
         select(AlertChunk.alert_id, AlertChunk.number)
         .join(Alert, Alert.id == AlertChunk.alert_id)
         .join(Campaign, Campaign.id == Alert.campaign_id)
         .where(
             ~AlertChunk.is_done,
-            AlertChunk.lease_until.is_(None)
-            | (AlertChunk.lease_until < moment)
             # No lease is that long: the clock was set back.
-            | (AlertChunk.lease_until > moment + LONGEST_LEASE),
-            ~AlertChunk.is_held | with_held,
-            Alert.id.not_in(apart),
-            Alert.active_at > moment - LATE,
+            until.is_(None) | (until < bindparam("now")) | (until > bindparam("too_long")),
+            ~AlertChunk.is_held | bindparam("with_held", type_=Boolean()),
+            Alert.id.not_in(bindparam("apart", expanding=True)),
+            Alert.active_at > bindparam("looked_after"),
             may_leave(),
         )
         .order_by(Alert.not_before, AlertChunk.is_held, AlertChunk.number)
         .limit(1)
+        .with_for_update(of=AlertChunk, skip_locked=True)
     )
-    if lock:
-        query = query.with_for_update(of=AlertChunk, skip_locked=True)
-    return db.session.execute(query).first()
 
 
 def due_exceptions(

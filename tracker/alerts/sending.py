@@ -49,6 +49,8 @@ TURN_SECONDS = 0.5
 """How long alerts are sent before somebody's single mail gets its turn."""
 FEW_WAITING = 2
 """The next window is read before the line is empty, so that connections need not wait."""
+FEW_OPENED = 4
+"""Addresses opened between two looks at the connections: less than half a millisecond."""
 LOOK_SECONDS = 0.2
 """Where nothing more was found to send, a turn leaves the tables alone for so long."""
 WELL = dt.timedelta(minutes=5)
@@ -71,7 +73,7 @@ class Sender:
         self.mailings = Mailings(keystore, settings)
         self._resting: set[int] = set()
         self._given_back: set[Batch] = set()
-        self._read_at = self._quiet_until = 0.0
+        self._read_at = self._quiet_until = self._no_deferred_until = 0.0
         self._marked_at = time.monotonic()
 
     # --- one turn ----------------------------------------------------------------------------
@@ -79,6 +81,7 @@ class Sender:
     def turn(self, *, stop: Callable[[], bool]) -> int:
         """Send for up to :data:`TURN_SECONDS` and give how much there was to do."""
         until, self._quiet_until = time.monotonic() + TURN_SECONDS, 0.0
+        self._no_deferred_until = 0.0
         if time.monotonic() - self._read_at > WINDOW_SECONDS:
             # Something else held the worker up: who was to be told then may have left.
             self._take_back()
@@ -89,7 +92,7 @@ class Sender:
                 done += self._window()
             if not self.batches and not self.pipeline.inside:
                 break
-            done += self._take(self.pipeline.step(0.05))
+            done += self._take(self.pipeline.step(0 if self._open_ahead() else 0.05))
             if self._is_blocked():
                 break
         self._write_down()
@@ -151,7 +154,7 @@ class Sender:
         try:
             with writing():
                 self._mark_all()
-                chosen = self.limits.allowed(self._sendable(picked))
+                chosen = self.limits.allowed(_still_to_tell(picked))
                 present = self._present(chosen)
         except (DataError, IntegrityError) as error:
             self._single_out(error)
@@ -190,14 +193,19 @@ class Sender:
 
     def _deferred(self, apart: Collection[int]) -> Batch | None:
         """Lease deferred mails; what is wrong with one must not stop all other alerts."""
+        if time.monotonic() < self._no_deferred_until:
+            return None
         try:
-            return lease_due(self.owner, self.lease, self.mailings.find, apart=apart)
+            batch = lease_due(self.owner, self.lease, self.mailings.find, apart=apart)
         except AWAY:
             raise
         except Exception as error:  # noqa: BLE001 - damaged rows raise whatever they like
             log.error("deferred mails cannot be read: %s", type(error).__name__)
             db.session.rollback()
             return None
+        if batch is None:
+            self._no_deferred_until = time.monotonic() + LOOK_SECONDS
+        return batch
 
     def _picked(self) -> Picked:
         """Give the next mails in hand, their addresses opened."""
@@ -209,6 +217,18 @@ class Sender:
                 if recipient.address or self._opened(batch, recipient):
                     picked.append((batch, recipient))
         return picked
+
+    def _open_ahead(self) -> bool:
+        """Open a few addresses of the next window while the mail servers are at work."""
+        for batch in self.batches:
+            if batch.is_ending:
+                continue
+            closed = [one for one in islice(batch.todo, WINDOW) if not one.address]
+            for recipient in closed[:FEW_OPENED]:
+                self._opened(batch, recipient)
+            if closed:
+                return True
+        return False
 
     def _opened(self, batch: Batch, recipient: Recipient) -> bool:
         """Open an address; what does not open is written down as refused."""
@@ -225,31 +245,29 @@ class Sender:
             return False
         return True
 
-    def _sendable(self, picked: Picked) -> Picked:
-        """Leave out what may not be sent at this moment, and let go of it."""
-        in_hand = {batch.mailing.alert_id for batch in self.batches}
-        may = queries.may_run(in_hand) if in_hand else set()
-        for batch in self.batches:
-            if batch.mailing.alert_id not in may:
-                batch.is_ending = True
-        self._resting |= in_hand - may
-        # Marking may just have shown that another worker told some of them.
-        return [
-            (batch, one) for batch, one in picked if not batch.is_ending and one in batch.todo
-        ]
-
     def _present(self, chosen: Picked) -> set[tuple[int, int]]:
-        """Give alert and row of those who are subscribed and not suppressed right now."""
+        """Give alert and row of those who are subscribed and not suppressed right now.
+
+        What may not be sent at this moment is let go of.
+        """
         present: set[tuple[int, int]] = set()
-        for batch in {batch for batch, _ in chosen}:
+        may_leave: set[int] = set()
+        asked = {batch for batch, _ in chosen}
+        for batch in asked:
             mine = [one for owner, one in chosen if owner is batch]
             languages = languages_of(batch, [one.subscription_id for one in mine])
+            if languages is None:
+                continue
+            may_leave.add(batch.mailing.alert_id)
             for one in mine:
                 language = languages.get(one.subscription_id)
                 if language is not None:
                     if one.language != language:
                         one.language, one.parcel = language, None
                     present.add((batch.mailing.alert_id, one.subscription_id))
+        self._let_go({batch.mailing.alert_id for batch in asked} - may_leave)
+        others = {batch.mailing.alert_id for batch in self.batches if batch not in asked}
+        self._let_go(others - may_leave - queries.may_run(others - may_leave))
         found = [one.fingerprint for _, one in chosen]
         suppressed = mail_queries.suppressed(found, on=clock.today()) if found else set()
         return present - {
@@ -258,10 +276,19 @@ class Sender:
             if one.fingerprint in suppressed
         }
 
+    def _let_go(self, alert_ids: set[int]) -> None:
+        """Begin nothing more of some alerts, and give back what is in hand."""
+        for batch in self.batches:
+            if batch.mailing.alert_id in alert_ids:
+                batch.is_ending = True
+        self._resting |= alert_ids
+
     def _feed(self, chosen: Picked, present: set[tuple[int, int]]) -> int:
         """Give the pipeline what is to be sent; write down who is not to be told any more."""
         date, skipped = format_datetime(clock.now(), usegmt=True), 0
         for batch, recipient in chosen:
+            if batch.is_ending:
+                continue
             if (batch.mailing.alert_id, recipient.subscription_id) not in present:
                 batch.todo.remove(recipient)
                 batch.results.append(Result(recipient))
@@ -392,6 +419,11 @@ def _key(parcel: Parcel) -> tuple[Batch, int]:
 def _in_order(batch: Batch) -> tuple[int, int]:
     """Sort as rows are locked: those of one alert together, deferred mails first."""
     return batch.mailing.alert_id, -1 if batch.number is None else batch.number
+
+
+def _still_to_tell(picked: Picked) -> Picked:
+    """Leave out whom another worker told, as marking may just have shown."""
+    return [(batch, one) for batch, one in picked if not batch.is_ending and one in batch.todo]
 
 
 def _result(outcome: Outcome, recipient: Recipient) -> Result:

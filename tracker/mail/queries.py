@@ -11,9 +11,10 @@ from tracker.core import clock
 from tracker.extensions import db
 from tracker.mail.models import Delivery, OutboxKey, Suppression, SuppressionReason
 
-_SUPPRESSED = select(Suppression.__table__.c.fingerprint).where(
-    Suppression.fingerprint.in_(bindparam("these", expanding=True)),
-    Suppression.until.is_(None) | (Suppression.until >= bindparam("on")),
+_ROWS = Suppression.__table__
+_SUPPRESSED = select(_ROWS.c.fingerprint).where(
+    _ROWS.c.fingerprint.in_(bindparam("these", expanding=True)),
+    _ROWS.c.until.is_(None) | (_ROWS.c.until >= bindparam("on")),
 )
 
 
