@@ -251,23 +251,21 @@ class Sender:
         What may not be sent at this moment is let go of.
         """
         present: set[tuple[int, int]] = set()
-        may_leave: set[int] = set()
         asked = {batch for batch, _ in chosen}
         for batch in asked:
             mine = [one for owner, one in chosen if owner is batch]
             languages = languages_of(batch, [one.subscription_id for one in mine])
             if languages is None:
+                self._let_go({batch.mailing.alert_id})
                 continue
-            may_leave.add(batch.mailing.alert_id)
             for one in mine:
                 language = languages.get(one.subscription_id)
                 if language is not None:
                     if one.language != language:
                         one.language, one.parcel = language, None
                     present.add((batch.mailing.alert_id, one.subscription_id))
-        self._let_go({batch.mailing.alert_id for batch in asked} - may_leave)
         others = {batch.mailing.alert_id for batch in self.batches if batch not in asked}
-        self._let_go(others - may_leave - queries.may_run(others - may_leave))
+        self._let_go(others - queries.may_run(others))
         found = [one.fingerprint for _, one in chosen]
         suppressed = mail_queries.suppressed(found, on=clock.today()) if found else set()
         return present - {
