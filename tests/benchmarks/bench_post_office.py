@@ -42,8 +42,10 @@ FEW = 1_000
 PATIENCE = 1_800.0
 SETTLE_SECONDS = 1.5
 """A worker that has just started is left alone for so long, and measured after that."""
-CONFIRMATIONS, BETWEEN_SECONDS = 12, 0.4
+CONFIRMATIONS, BETWEEN_SECONDS = 12, 0.15
 LEAVING = 200
+UNTIL_KILLED_SECONDS = 0.7
+"""Into the fan-out of a million."""
 TEXT = "\n\n".join(
     f"{number}. Men in two vehicles took him away at night; his family has not heard of him"
     " since. The police refuse to register the case, and the court has asked for a report that"
@@ -310,6 +312,7 @@ def _fan_out_and_die(post: Post) -> None:
         with post.worker(sink) as (crew, pid):
             alert_id = post.crowd.tell()
             post.wait(alert_id, lambda alert: alert.state is AlertState.EXPANDING)
+            time.sleep(UNTIL_KILLED_SECONDS * SLOTS / 1_000_000)
             crew.kill()
             begun = time.perf_counter()
         written = _written(post, alert_id)
