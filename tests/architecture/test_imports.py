@@ -32,6 +32,7 @@ LAYERS = (
     ("extensions",),
     ("database",),
     ("settings", "paths"),
+    ("configuration",),
 )
 """From the top down, as docs and contract say; written out so that a change is noticed."""
 

@@ -15,9 +15,10 @@ from tests.conftest import environment
 from tests.support import postgres, requirements
 from tracker import database, paths, settings
 from tracker.app import create_app
+from tracker.configuration.documented import DOCUMENTED
 from tracker.database import NotDurable
 from tracker.extensions import db
-from tracker.settings import DOCUMENTED, Settings, SettingsError, load
+from tracker.settings import Settings, SettingsError, load
 
 REQUIRED = ("TRACKER_BASE_URL", "TRACKER_ALLOWED_HOSTS", "TRACKER_SECRET")
 ROOT = paths.PACKAGE.parent

@@ -17,11 +17,11 @@ from tests.conftest import submit
 from tests.support import factories
 from tracker.alerts.models import Alert, AlertState
 from tracker.campaigns.models import Campaign
+from tracker.configuration.mail import Relay
 from tracker.core import clock
 from tracker.extensions import db, writing
 from tracker.mail import relays
 from tracker.mail.models import Bounce, RelayHealth, Suppression, SuppressionReason
-from tracker.settings import Relay
 
 PAGE = "/en/organise/mail"
 RELAYS = (

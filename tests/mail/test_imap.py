@@ -14,10 +14,10 @@ import pytest
 
 from tests.support import requirements
 from tests.support.dovecot import Dovecot, make_certificate, running_dovecot
+from tracker.configuration.mail import Imap
 from tracker.mail.bounces import LONGEST
 from tracker.mail.imap import fetch
 from tracker.mail.mailbox import MailboxTrouble
-from tracker.settings import Imap
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ import pytest
 from tests.support import requirements
 from tests.support.dovecot import Dovecot, running_dovecot
 from tests.support.sink import free_port
+from tracker.configuration.mail import Imap
 from tracker.mail import mailbox
 from tracker.mail.mailbox import MailboxTrouble, connect_imap
-from tracker.settings import Imap
 
 MAIL = b"From: a@example.org\r\nMessage-ID: <%b@example.org>\r\nSubject: x\r\n\r\nBody\r\n"
 PASSWORD = "correct horse bätterÿ"

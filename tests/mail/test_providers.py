@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tracker.configuration.mail import PROVIDERS
 from tracker.mail.providers import provider_of
-from tracker.settings import PROVIDERS
 
 
 @pytest.mark.parametrize(

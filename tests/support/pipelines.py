@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from tests.support.faulty import FaultyRelay
+from tracker.configuration.mail import Relay
 from tracker.mail.connection import VerifiedConnection
 from tracker.mail.pipeline import Outcome, Parcel, Pipeline
 from tracker.mail.verdicts import Verdict
-from tracker.settings import Relay
 
 MODES = ("good", "none")
 SENDER = "b+abc@example.org"

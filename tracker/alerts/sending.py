@@ -26,6 +26,7 @@ from tracker.alerts.limits import Limits, Picked
 from tracker.alerts.mailings import Mailing, Mailings, Recipient
 from tracker.alerts.models import RUNNING, Alert, ExceptionState, PauseReason
 from tracker.alerts.stopping import RELAY_FAILURES
+from tracker.configuration.mail import Relay
 from tracker.core import clock
 from tracker.database import AWAY
 from tracker.extensions import db, writing
@@ -37,7 +38,7 @@ from tracker.mail.relays import Watch
 from tracker.mail.verdicts import Verdict
 from tracker.sealing import envelopes
 from tracker.sealing.keystore import Keystore
-from tracker.settings import Relay, Settings
+from tracker.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 
 from tracker.alerts import queries as alert_queries
 from tracker.alerts.models import NOTICE_KIND, TRIAL_KIND, Alert
+from tracker.configuration.mail import Relay
 from tracker.confirmations.services import LETTER_KIND, LINK_KIND
 from tracker.core import clock
 from tracker.dashboard import limits, queries
@@ -22,7 +23,7 @@ from tracker.mail import queries as mail_queries
 from tracker.mail import relays
 from tracker.mail.models import RelayHealth, SuppressionReason
 from tracker.organisers import session
-from tracker.settings import Relay, Settings
+from tracker.settings import Settings
 
 SHOWN = 100
 """Alerts in the list, newest first."""

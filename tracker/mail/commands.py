@@ -9,6 +9,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from tracker.configuration.mail import Relay
 from tracker.core import addresses
 from tracker.extensions import writing
 from tracker.mail import doctor, findings, queries, services
@@ -18,7 +19,7 @@ from tracker.mail.models import SuppressionReason
 from tracker.mail.rendering import Letter, render
 from tracker.sealing import tags
 from tracker.sealing.keystore import Keystore
-from tracker.settings import Relay, Settings
+from tracker.settings import Settings
 
 mail_cli = AppGroup("mail", help="The post office.")
 

@@ -20,7 +20,9 @@ from typing import Any
 from flask import Flask, current_app
 from flask_mail import Connection, Mail
 
-from tracker.settings import LOOPBACK, Relay, Settings
+from tracker.configuration.mail import Relay
+from tracker.configuration.reading import LOOPBACK
+from tracker.settings import Settings
 
 OPENING_FACTOR = 3
 """Timeouts that connecting, securing and signing in may take together."""

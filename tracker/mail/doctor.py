@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tracker.configuration.mail import Relay
 from tracker.mail import authentication_results, records, spf, visiting
 from tracker.mail.dns import Address, Resolver, Unanswered
 from tracker.mail.findings import Finding, Level
@@ -17,7 +18,7 @@ from tracker.mail.mailbox import MailboxTrouble
 from tracker.mail.records import Policy
 from tracker.mail.spf import Verdict
 from tracker.mail.visiting import Visit
-from tracker.settings import Relay, Settings
+from tracker.settings import Settings
 
 WAIT = 60.0
 """Seconds until a test mail is no longer waited for."""

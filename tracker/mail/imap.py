@@ -9,10 +9,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from tracker.configuration.mail import Imap
 from tracker.core import clock
 from tracker.mail.bounces import LONGEST
 from tracker.mail.mailbox import DOCTOR, MailboxTrouble, connect_imap, select, troubles
-from tracker.settings import Imap
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ import imaplib
 import ssl
 from collections.abc import Iterator
 
-from tracker.settings import LOOPBACK, Imap
+from tracker.configuration.mail import Imap
+from tracker.configuration.reading import LOOPBACK
 
 DOCTOR = "doctor-"
 """How the Message-ID of a test mail of ``tracker mail doctor`` begins; it fetches its own."""

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
+from tracker.configuration.mail import Relay
 from tracker.mail import pool as relay_pool
 from tracker.mail.channel import Broken
 from tracker.mail.dialogue import Dialogue
 from tracker.mail.opening import Opening
 from tracker.mail.parcels import Line, Outcome, Parcel
-from tracker.settings import Relay
 
 __all__ = ["Outcome", "Parcel", "Pipeline", "Pool"]
 

@@ -6,9 +6,9 @@ import logging
 import time
 from typing import Generic, TypeVar
 
+from tracker.configuration.mail import Relay
 from tracker.mail.opening import Opening
 from tracker.mail.parcels import Line, Parcel
-from tracker.settings import Relay
 
 log = logging.getLogger(__name__)
 

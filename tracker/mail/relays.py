@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from sqlalchemy import case, select
 
+from tracker.configuration.mail import Relay
 from tracker.core import clock
 from tracker.extensions import db, insert, writing
 from tracker.mail import rates
 from tracker.mail.models import RelayHealth
 from tracker.mail.pipeline import Pool
-from tracker.settings import Relay
 
 REPORT_SECONDS = 5.0
 """How often a worker writes down how the mail servers do."""

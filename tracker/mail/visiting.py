@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from tracker.configuration.mail import Imap, Relay
+from tracker.configuration.reading import LOOPBACK
 from tracker.core import clock
 from tracker.mail import mailbox
 from tracker.mail.connection import (
@@ -21,7 +23,6 @@ from tracker.mail.connection import (
 )
 from tracker.mail.findings import Finding, Level
 from tracker.mail.rendering import Letter, render
-from tracker.settings import LOOPBACK, Imap, Relay
 
 _PATIENCE = 20
 """Seconds of silence after which a server is given up, whatever the settings allow."""
