@@ -39,7 +39,7 @@ def when(house: House, number: int, act: Callable[[], Any]) -> None:
 
 
 def small_windows(house: House, size: int = 5) -> None:
-    house.patch.setattr("tracker.alerts.sending.WINDOW", size)
+    house.patch.setattr("tracker.alerts.windows.WINDOW", size)
     house.patch.setattr("tracker.alerts.sending.FEW_WAITING", 1)
 
 

@@ -24,17 +24,17 @@ SARA = "sara@example.org"
     ("owner", "place"),
     [
         (sending.Sender, "_feed"),
-        (sending.Sender, "_present"),
+        (sending.windows, "look"),
         (sending.Sender, "_forget_marked"),
-        (sending.Sender, "_picked"),
+        (sending.windows, "pick"),
         (sending.Limits, "allowed"),
     ],
 )
 def test_an_error_between_reading_and_sending_loses_nobody_and_tells_nobody_twice(
-    house: House, owner: type[Any], place: str
+    house: House, owner: Any, place: str
 ) -> None:
     house.subscribe(*people(30))
-    house.patch.setattr("tracker.alerts.sending.WINDOW", 10)
+    house.patch.setattr("tracker.alerts.windows.WINDOW", 10)
     house.patch.setattr("tracker.worker.POLL_SECONDS", 0.01)
     original, calls = getattr(owner, place), []
 
@@ -72,7 +72,7 @@ def test_what_a_dead_worker_had_in_hand_goes_on_when_its_lease_is_over(
     house: House, travel: time_machine.Traveller
 ) -> None:
     house.subscribe(*people(30))
-    house.patch.setattr("tracker.alerts.sending.WINDOW", 5)
+    house.patch.setattr("tracker.alerts.windows.WINDOW", 5)
     house.patch.setattr("tracker.alerts.sending.TURN_SECONDS", 0.001)
     alert_id = house.tell()
     house.work_until(lambda: len(house.sink.mails) >= 5)
@@ -135,7 +135,7 @@ def test_two_who_sent_the_same_mail_count_it_once(house: House) -> None:
 
 def test_what_another_adds_to_a_chunk_in_hand_is_kept_and_not_sent_again(house: House) -> None:
     house.subscribe(*people(40))
-    house.patch.setattr("tracker.alerts.sending.WINDOW", 5)
+    house.patch.setattr("tracker.alerts.windows.WINDOW", 5)
     house.patch.setattr("tracker.alerts.sending.FEW_WAITING", 1)
     # The last sixteen are sent by one whose lease was lost, and who writes them down only now.
     bits = bytes([0, 0, 0, 255, 255]) + bytes(58)
@@ -151,7 +151,7 @@ def test_a_worker_that_was_held_up_beyond_its_lease_sends_nothing_twice(
     house: House, travel: time_machine.Traveller
 ) -> None:
     house.subscribe(*people(20))
-    house.patch.setattr("tracker.alerts.sending.WINDOW", 5)
+    house.patch.setattr("tracker.alerts.windows.WINDOW", 5)
     house.patch.setattr("tracker.alerts.sending.TURN_SECONDS", 0.001)
     alert_id = house.tell()
     house.work_until(lambda: len(house.sink.mails) >= 5)
@@ -165,7 +165,7 @@ def test_a_worker_that_was_held_up_beyond_its_lease_sends_nothing_twice(
 
 def test_a_worker_that_ends_gives_everything_back_at_once(house: House) -> None:
     house.subscribe(*people(30))
-    house.patch.setattr("tracker.alerts.sending.WINDOW", 5)
+    house.patch.setattr("tracker.alerts.windows.WINDOW", 5)
     house.patch.setattr("tracker.alerts.sending.TURN_SECONDS", 0.001)
     alert_id = house.tell()
     house.work_until(lambda: len(house.sink.mails) >= 5)
@@ -205,7 +205,7 @@ def test_workers_side_by_side_write_to_everybody_once(house: House) -> None:
 
 def test_what_another_worker_told_meanwhile_is_not_told_once_more(house: House) -> None:
     house.subscribe(*people(40))
-    house.patch.setattr("tracker.alerts.sending.WINDOW", 5)
+    house.patch.setattr("tracker.alerts.windows.WINDOW", 5)
     # Slots 8 to 39 were told by one whose lease was lost and who writes it down only now.
     bits = bytes([0, 255, 255, 255, 255]) + bytes(58)
     when_first(house, lambda: house.change(AlertChunk, done=bits, sent=32))
@@ -219,7 +219,7 @@ def test_a_clock_set_back_by_a_day_holds_no_mail_and_makes_no_heap_of_keys(
     house: House, travel: time_machine.Traveller
 ) -> None:
     house.subscribe(*people(30))
-    house.patch.setattr("tracker.alerts.sending.WINDOW", 5)
+    house.patch.setattr("tracker.alerts.windows.WINDOW", 5)
     house.patch.setattr("tracker.alerts.sending.TURN_SECONDS", 0.001)
     alert_id = house.tell()
     house.work_until(lambda: len(house.sink.mails) >= 5)

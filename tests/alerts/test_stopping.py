@@ -86,7 +86,7 @@ def test_an_alert_that_the_mail_servers_do_not_want_rests_and_its_organisers_are
 @pytest.mark.parametrize("act", ["pause", "stop"])
 def test_pausing_and_stopping_take_effect_within_a_window(house: House, act: str) -> None:
     house.subscribe(*people(80))
-    house.patch.setattr("tracker.alerts.sending.WINDOW", 5)
+    house.patch.setattr("tracker.alerts.windows.WINDOW", 5)
     house.patch.setattr("tracker.alerts.sending.FEW_WAITING", 1)
     alert_id = house.tell()
 

@@ -42,7 +42,7 @@ def test_in_the_middle_those_told_hear_again_and_the_others_the_newer_only(
     house: House,
 ) -> None:
     house.subscribe(*people(40))
-    house.patch.setattr("tracker.alerts.sending.WINDOW", 5)
+    house.patch.setattr("tracker.alerts.windows.WINDOW", 5)
     house.patch.setattr("tracker.alerts.sending.TURN_SECONDS", 0.0001)
     older = house.tell(headline="Taken", to=Status.MISSING)
     house.work_until(lambda: len(house.sink.mails) >= 5)

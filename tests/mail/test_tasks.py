@@ -469,7 +469,7 @@ def test_somebody_who_signs_during_an_alert_does_not_wait_for_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tracker.alerts.sending.TURN_SECONDS", 0.05)
-    monkeypatch.setattr("tracker.alerts.sending.WINDOW", 10)
+    monkeypatch.setattr("tracker.alerts.windows.WINDOW", 10)
     subscribe(app, campaign.id, people(200))
     alert = announce()
     with app.app_context():

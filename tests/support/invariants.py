@@ -19,7 +19,7 @@ from tracker.alerts.models import (
     AlertException,
     AlertState,
 )
-from tracker.alerts.sending import WINDOW
+from tracker.alerts.windows import WINDOW
 from tracker.extensions import db
 from tracker.mail.models import Delivery
 from tracker.subscriptions.models import Subscription

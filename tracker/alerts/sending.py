@@ -15,43 +15,37 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from email.utils import format_datetime
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from tracker.alerts import marking, notices, queries, services
-from tracker.alerts.batches import Batch, Result, languages_of, lease_chunk, lease_due
+from tracker.alerts import marking, notices, queries, services, windows
+from tracker.alerts.batches import Batch, Result, lease_chunk, lease_due
 from tracker.alerts.limits import Limits, Picked
 from tracker.alerts.mailings import Mailing, Mailings, Recipient
 from tracker.alerts.models import RUNNING, Alert, ExceptionState, PauseReason
 from tracker.alerts.stopping import RELAY_FAILURES
+from tracker.alerts.windows import Present
 from tracker.configuration.mail import Relay
 from tracker.core import clock
 from tracker.database import AWAY
 from tracker.extensions import db, writing
-from tracker.mail import queries as mail_queries
 from tracker.mail import relays
 from tracker.mail.connection import mail
 from tracker.mail.pipeline import Outcome, Parcel, Pipeline
 from tracker.mail.relays import Watch
 from tracker.mail.verdicts import Verdict
-from tracker.sealing import envelopes
 from tracker.sealing.keystore import Keystore
 from tracker.settings import Settings
 
 log = logging.getLogger(__name__)
 
-WINDOW = 50
-"""Most mails between two readings of who is to be told."""
 WINDOW_SECONDS = 0.5
 """Longest time between two readings."""
 TURN_SECONDS = 0.5
 """How long alerts are sent before somebody's single mail gets its turn."""
 FEW_WAITING = 2
 """The next window is read before the line is empty, so that connections need not wait."""
-FEW_OPENED = 4
-"""Addresses opened between two looks at the connections: less than half a millisecond."""
 LOOK_SECONDS = 0.2
 """Where nothing more was found to send, a turn leaves the tables alone for so long."""
 WELL = dt.timedelta(minutes=5)
@@ -93,7 +87,9 @@ class Sender:
                 done += self._window()
             if not self.batches and not self.pipeline.inside:
                 break
-            done += self._take(self.pipeline.step(0 if self._open_ahead() else 0.05))
+            done += self._take(
+                self.pipeline.step(0 if windows.open_ahead(self.batches) else 0.05)
+            )
             if self._is_blocked():
                 break
         self._write_down()
@@ -112,7 +108,7 @@ class Sender:
     def _is_window_due(self) -> bool:
         if time.monotonic() - self._read_at > WINDOW_SECONDS:
             return True
-        if sum(len(batch.results) for batch in self.batches) >= WINDOW:
+        if sum(len(batch.results) for batch in self.batches) >= windows.WINDOW:
             return True
         return self.pipeline.waiting <= FEW_WAITING and self._may_claim()
 
@@ -149,14 +145,15 @@ class Sender:
         claimed = self._claim()
         if not self.batches:
             return 0
-        picked = self._picked()
+        picked = windows.pick(self.batches)
         chosen: Picked = []
-        present: set[tuple[int, int]] = set()
+        present: Present = set()
         try:
             with writing():
                 self._mark_all()
-                chosen = self.limits.allowed(_still_to_tell(picked))
-                present = self._present(chosen)
+                chosen = self.limits.allowed(windows.still_to_tell(picked))
+                present, resting = windows.look(chosen, self.batches)
+                self._let_go(resting)
         except (DataError, IntegrityError) as error:
             self._single_out(error)
             return 0
@@ -171,7 +168,7 @@ class Sender:
     def _claim(self) -> int:
         """Lease more where what is in hand does not fill a window; give how many batches."""
         at_hand = sum(len(batch.todo) for batch in self.batches if not batch.is_ending)
-        if at_hand >= WINDOW or time.monotonic() < self._quiet_until:
+        if at_hand >= windows.WINDOW or time.monotonic() < self._quiet_until:
             return 0
         batch = self._claimed()
         if batch is not None:
@@ -208,73 +205,6 @@ class Sender:
             self._no_deferred_until = time.monotonic() + LOOK_SECONDS
         return batch
 
-    def _picked(self) -> Picked:
-        """Give the next mails in hand, their addresses opened."""
-        picked: Picked = []
-        for batch in self.batches:
-            if batch.is_ending:
-                continue
-            for recipient in islice(list(batch.todo), WINDOW - len(picked)):
-                if recipient.address or self._opened(batch, recipient):
-                    picked.append((batch, recipient))
-        return picked
-
-    def _open_ahead(self) -> bool:
-        """Open a few addresses of the next window while the mail servers are at work."""
-        for batch in self.batches:
-            if batch.is_ending:
-                continue
-            closed = [one for one in islice(batch.todo, WINDOW) if not one.address]
-            for recipient in closed[:FEW_OPENED]:
-                self._opened(batch, recipient)
-            if closed:
-                return True
-        return False
-
-    def _opened(self, batch: Batch, recipient: Recipient) -> bool:
-        """Open an address; what does not open is written down as refused."""
-        try:
-            batch.mailing.open(recipient)
-        except (envelopes.CannotOpen, KeyError, TypeError, ValueError) as error:
-            log.error(
-                "subscription %s is refused: %s",
-                recipient.subscription_id,
-                type(error).__name__,
-            )
-            batch.todo.remove(recipient)
-            batch.results.append(Result(recipient, state=ExceptionState.REFUSED))
-            return False
-        return True
-
-    def _present(self, chosen: Picked) -> set[tuple[int, int]]:
-        """Give alert and row of those who are subscribed and not suppressed right now.
-
-        What may not be sent at this moment is let go of.
-        """
-        present: set[tuple[int, int]] = set()
-        asked = {batch for batch, _ in chosen}
-        for batch in asked:
-            mine = [one for owner, one in chosen if owner is batch]
-            languages = languages_of(batch, [one.subscription_id for one in mine])
-            if languages is None:
-                self._let_go({batch.mailing.alert_id})
-                continue
-            for one in mine:
-                language = languages.get(one.subscription_id)
-                if language is not None:
-                    if one.language != language:
-                        one.language, one.parcel = language, None
-                    present.add((batch.mailing.alert_id, one.subscription_id))
-        others = {batch.mailing.alert_id for batch in self.batches if batch not in asked}
-        self._let_go(others - queries.may_run(others))
-        found = [one.fingerprint for _, one in chosen]
-        suppressed = mail_queries.suppressed(found, on=clock.today()) if found else set()
-        return present - {
-            (batch.mailing.alert_id, one.subscription_id)
-            for batch, one in chosen
-            if one.fingerprint in suppressed
-        }
-
     def _let_go(self, alert_ids: set[int]) -> None:
         """Begin nothing more of some alerts, and give back what is in hand."""
         for batch in self.batches:
@@ -282,7 +212,7 @@ class Sender:
                 batch.is_ending = True
         self._resting |= alert_ids
 
-    def _feed(self, chosen: Picked, present: set[tuple[int, int]]) -> int:
+    def _feed(self, chosen: Picked, present: Present) -> int:
         """Give the pipeline what is to be sent; write down who is not to be told any more."""
         date, skipped = format_datetime(clock.now(), usegmt=True), 0
         for batch, recipient in chosen:
@@ -418,11 +348,6 @@ def _key(parcel: Parcel) -> tuple[Batch, int]:
 def _in_order(batch: Batch) -> tuple[int, int]:
     """Sort as rows are locked: those of one alert together, deferred mails first."""
     return batch.mailing.alert_id, -1 if batch.number is None else batch.number
-
-
-def _still_to_tell(picked: Picked) -> Picked:
-    """Leave out whom another worker told, as marking may just have shown."""
-    return [(batch, one) for batch, one in picked if not batch.is_ending and one in batch.todo]
 
 
 def _result(outcome: Outcome, recipient: Recipient) -> Result:

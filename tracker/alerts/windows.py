@@ -1,0 +1,106 @@
+"""One window: the next mails in hand, opened, and who of them is to be told right now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from itertools import islice
+
+from tracker.alerts import queries
+from tracker.alerts.batches import Batch, Result, languages_of
+from tracker.alerts.limits import Picked
+from tracker.alerts.mailings import Recipient
+from tracker.alerts.models import ExceptionState
+from tracker.core import clock
+from tracker.mail import queries as mail
+from tracker.sealing import envelopes
+
+log = logging.getLogger(__name__)
+
+WINDOW = 50
+"""Most mails between two readings of who is to be told."""
+FEW_OPENED = 4
+"""Addresses opened between two looks at the connections: less than half a millisecond."""
+
+Present = set[tuple[int, int]]
+"""Alert and subscription of those who are to be told right now."""
+
+
+def pick(batches: Iterable[Batch]) -> Picked:
+    """Give the next mails in hand, their addresses opened."""
+    picked: Picked = []
+    for batch in batches:
+        if batch.is_ending:
+            continue
+        for recipient in islice(list(batch.todo), WINDOW - len(picked)):
+            if recipient.address or _opened(batch, recipient):
+                picked.append((batch, recipient))
+    return picked
+
+
+def open_ahead(batches: Iterable[Batch]) -> bool:
+    """Open a few addresses of the next window; ``False`` where all of them are open."""
+    for batch in batches:
+        if batch.is_ending:
+            continue
+        closed = [one for one in islice(batch.todo, WINDOW) if not one.address]
+        for recipient in closed[:FEW_OPENED]:
+            _opened(batch, recipient)
+        if closed:
+            return True
+    return False
+
+
+def _opened(batch: Batch, recipient: Recipient) -> bool:
+    """Open an address; what does not open is written down as refused."""
+    try:
+        batch.mailing.open(recipient)
+    except (envelopes.CannotOpen, KeyError, TypeError, ValueError) as error:
+        log.error(
+            "subscription %s is refused: %s", recipient.subscription_id, type(error).__name__
+        )
+        batch.todo.remove(recipient)
+        batch.results.append(Result(recipient, state=ExceptionState.REFUSED))
+        return False
+    return True
+
+
+def still_to_tell(picked: Picked) -> Picked:
+    """Leave out whom another worker told, as marking may just have shown."""
+    return [(batch, one) for batch, one in picked if not batch.is_ending and one in batch.todo]
+
+
+def look(chosen: Picked, batches: Iterable[Batch]) -> tuple[Present, set[int]]:
+    """Give who is subscribed and not suppressed right now, and which alerts may not be sent.
+
+    Call inside ``writing()``, right before the mails are given away.
+    """
+    present: Present = set()
+    resting: set[int] = set()
+    asked = {batch for batch, _ in chosen}
+    for batch in asked:
+        alert_id = batch.mailing.alert_id
+        mine = [one for owner, one in chosen if owner is batch]
+        languages = languages_of(batch, [one.subscription_id for one in mine])
+        if languages is None:
+            resting.add(alert_id)
+            continue
+        for one in mine:
+            language = languages.get(one.subscription_id)
+            if language is not None:
+                if one.language != language:
+                    one.language, one.parcel = language, None
+                present.add((alert_id, one.subscription_id))
+    others = {batch.mailing.alert_id for batch in batches if batch not in asked}
+    resting |= others - queries.may_run(others)
+    return present - _suppressed(chosen), resting
+
+
+def _suppressed(chosen: Picked) -> Present:
+    found = [one.fingerprint for _, one in chosen]
+    suppressed = mail.suppressed(found, on=clock.today()) if found else set()
+    return {
+        (batch.mailing.alert_id, one.subscription_id)
+        for batch, one in chosen
+        if one.fingerprint in suppressed
+    }
