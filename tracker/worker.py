@@ -23,7 +23,7 @@ from itertools import pairwise
 from flask import Flask
 from sqlalchemy import delete, func, select
 
-from tracker.alerts import audiences, claims, expanding
+from tracker.alerts import claims, expanding
 from tracker.alerts import queries as alert_queries
 from tracker.alerts import tasks as alerts
 from tracker.alerts.models import NOTICE_KIND, TRIAL_KIND
@@ -103,6 +103,7 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop; what is being sent is finished first."""
         # What was made so far stays: the collector need not look through it for each chunk.
+        gc.collect()
         gc.freeze()
         with self.app.app_context():
             log.info("ready")
@@ -233,7 +234,6 @@ class Worker:
             organisers.forget_expired_sign_ins()
             mail.forget_caps_before(today)
             mail.forget_bounces()
-            audiences.forget_old()
         self.keystore.destroy_days_before(today)
         self._destroy_outbox_keys()
 

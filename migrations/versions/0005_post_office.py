@@ -153,7 +153,7 @@ def _add_tables() -> None:
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("alert_id", sa.BigInteger(), nullable=False),
-        sa.Column("slot", sa.BigInteger(), nullable=False),
+        sa.Column("row", sa.LargeBinary(), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_return_claims")),
@@ -298,7 +298,7 @@ def downgrade() -> None:
 
 def _owed() -> list[tuple[int, int]]:
     """Give alert and subscription of every mail that is still owed."""
-    chunks = _rows(
+    pages = _rows(
         "SELECT p.alert_id, p.number, p.ids, c.done FROM alert_audiences p"
         " JOIN alerts a ON a.id = p.alert_id AND a.state = 'sending'"
         " LEFT JOIN alert_chunks c ON c.alert_id = p.alert_id AND c.number = p.number"
@@ -308,26 +308,36 @@ def _owed() -> list[tuple[int, int]]:
         (row.alert_id, row.slot)
         for row in _rows("SELECT alert_id, slot FROM alert_exceptions WHERE state = 'deferred'")
     }
-    wanted = {
-        (row.alert_id, row.id)
-        for row in _rows(
-            "SELECT a.id AS alert_id, s.id FROM alerts a JOIN subscriptions s"
-            " ON s.campaign_id = a.campaign_id WHERE a.state = 'sending'"
+    found: list[tuple[int, int]] = []
+    for page in pages:
+        ids = struct.unpack(f">{len(page.ids) // 8}q", page.ids)
+        owed = {
+            one
+            for place, one in enumerate(ids)
+            if _is_open(page.done, place)
+            or (page.alert_id, page.number * CHUNK + place) in deferred
+        }
+        if owed:
+            found += [(page.alert_id, one) for one in _wanted(page.alert_id, ids) & owed]
+    return found
+
+
+def _is_open(done: bytes | None, place: int) -> bool:
+    return done is not None and not bytes(done)[place // 8] >> (place % 8) & 1
+
+
+def _wanted(alert: int, ids: tuple[int, ...]) -> set[int]:
+    """Give those of one page who are still subscribed and want to hear of it."""
+    rows = op.get_bind().execute(
+        sa.text(
+            "SELECT s.id FROM alerts a JOIN subscriptions s ON s.campaign_id = a.campaign_id"
+            " WHERE a.id = :alert AND s.id BETWEEN :first AND :last"
             " AND (s.scope = 'every-update' OR EXISTS"
             " (SELECT 1 FROM status_changes c WHERE c.update_id = a.update_id))"
-        )
-    }
-    found: list[tuple[int, int]] = []
-    for chunk in chunks:
-        ids = struct.unpack(f">{len(chunk.ids) // 8}q", chunk.ids)
-        for place, subscription in enumerate(ids):
-            is_open = chunk.done is not None and not (
-                bytes(chunk.done)[place // 8] >> (place % 8) & 1
-            )
-            is_deferred = (chunk.alert_id, chunk.number * CHUNK + place) in deferred
-            if (is_open or is_deferred) and (chunk.alert_id, subscription) in wanted:
-                found.append((chunk.alert_id, subscription))
-    return found
+        ),
+        {"alert": alert, "first": min(ids), "last": max(ids)},
+    )
+    return set(rows.scalars())
 
 
 def _rows(statement: str) -> Sequence[sa.Row[Any]]:
@@ -362,6 +372,6 @@ def _queue_again(owed: list[tuple[int, int]]) -> None:
     _run(
         "UPDATE alerts SET state = 'stopped' WHERE state IN"
         " ('paused', 'superseded', 'expired')",
-        # Its slots are not all given yet: nobody has been written to.
-        "UPDATE alerts SET state = 'waiting', cursor = 0 WHERE state = 'expanding'",
+        # Not all of its audience is written down yet: nobody has been written to.
+        "UPDATE alerts SET state = 'waiting', cursor = 0, queued = 0 WHERE state = 'expanding'",
     )

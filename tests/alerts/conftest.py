@@ -17,9 +17,9 @@ from flask import Flask
 from tests.support import factories
 from tests.support.sink import Sink
 from tests.support.supporters import subscribe
-from tracker.alerts import queries, services
+from tracker.alerts import expanding, queries, services
 from tracker.alerts.freezing import freeze_update
-from tracker.alerts.models import Alert, AlertChunk, AlertException
+from tracker.alerts.models import Alert, AlertAudience, AlertChunk, AlertException
 from tracker.alerts.queries import Figures
 from tracker.campaigns.models import Campaign
 from tracker.extensions import db, writing
@@ -119,6 +119,20 @@ class House:
             self.worker.close()
         self.worker = Worker(self.app)
 
+    def cut(self, *, chunk: int, pages: int = 1_000) -> None:
+        """Let chunks be small from now on, and steps of fan-out some pages of them."""
+        for name in ("PAGES", "PAGES_AT_ONCE"):
+            self.patch.setattr(f"tracker.alerts.expanding.{name}", pages)
+        for module in ("audiences", "batches", "expanding", "models"):
+            self.patch.setattr(f"tracker.alerts.{module}.CHUNK", chunk)
+
+    def expand(self, alert_id: int, *, steps: int = 100) -> None:
+        """Do some steps of fan-out, all by default, and send nothing."""
+        with self.app.app_context():
+            for _ in range(steps):
+                if self.alert(alert_id).slots is None:
+                    assert expanding.expand_next()
+
     # --- looking -----------------------------------------------------------------------------
 
     def alert(self, alert_id: int) -> Alert:
@@ -150,7 +164,7 @@ class House:
 
     def has_forgotten(self) -> bool:
         """Say whether nothing tells who was written to."""
-        return not self.rows(AlertChunk) and not self.rows(AlertException)
+        return not any(self.rows(one) for one in (AlertAudience, AlertChunk, AlertException))
 
 
 @pytest.fixture

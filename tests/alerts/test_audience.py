@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete
 
 from tests.alerts.conftest import House, people
 from tests.support.sink import Mail
@@ -41,13 +41,6 @@ def when(house: House, number: int, act: Callable[[], Any]) -> None:
 def small_windows(house: House, size: int = 5) -> None:
     house.patch.setattr("tracker.alerts.windows.WINDOW", size)
     house.patch.setattr("tracker.alerts.sending.FEW_WAITING", 1)
-
-
-def small_pages(house: House, *, chunk: int, pages: int) -> None:
-    house.patch.setattr("tracker.alerts.expanding.PAGES", pages)
-    house.patch.setattr("tracker.alerts.expanding.PAGES_AT_ONCE", pages)
-    for module in ("expanding", "audiences", "batches", "models"):
-        house.patch.setattr(f"tracker.alerts.{module}.CHUNK", chunk)
 
 
 def test_who_leaves_in_the_middle_gets_nothing_beyond_the_window_in_hand(
@@ -168,32 +161,16 @@ def test_who_confirms_after_approval_hears_of_the_next_only(house: House) -> Non
 def test_slots_tell_no_order_of_signing(house: House) -> None:
     for one in people(40):
         house.subscribe(one)
-    house.tell()
-    house.work()
-    assert house.told() == dict.fromkeys(people(40), 1)
+    alert_id = house.tell()
+    house.expand(alert_id)
     [page] = house.rows(AlertAudience)
     ids = unpack(page.ids)
     assert list(ids) == sorted(row.id for row in house.rows(Subscription))
     came = _in_order_of_coming(house)
     assert [came[row] for row in ids] != people(40)
-
-
-def test_whose_slot_was_whose_is_forgotten_after_a_month(house: House) -> None:
-    house.subscribe(SARA)
-    house.tell()
     house.work()
-    over = house.tell()
-    house.work()
-    house.change(Alert, done_at=clock.now() - dt.timedelta(days=29))
-    with house.app.app_context():
-        house.worker.keep_house()
-    assert len(house.rows(AlertAudience)) == 2
-    with house.app.app_context(), writing():
-        long_ago = clock.now() - dt.timedelta(days=31)
-        db.session.execute(update(Alert).where(Alert.id != over).values(done_at=long_ago))
-    with house.app.app_context():
-        house.worker.keep_house()
-    assert [page.alert_id for page in house.rows(AlertAudience)] == [over]
+    assert house.told() == dict.fromkeys(people(40), 1)
+    assert house.has_forgotten(), "whose slot was whose"
 
 
 def _in_order_of_coming(house: House) -> dict[int, str]:
@@ -208,7 +185,7 @@ def _in_order_of_coming(house: House) -> dict[int, str]:
 
 
 def test_more_people_than_a_chunk_holds_and_pages_are_all_told_once(house: House) -> None:
-    small_pages(house, chunk=20, pages=2)
+    house.cut(chunk=20, pages=2)
     house.subscribe(*people(90))
     alert_id = house.tell()
     house.work()
@@ -218,38 +195,104 @@ def test_more_people_than_a_chunk_holds_and_pages_are_all_told_once(house: House
 
 
 def test_who_leaves_while_the_audience_is_written_moves_nobody(house: House) -> None:
-    small_pages(house, chunk=10, pages=1)
+    house.cut(chunk=10, pages=1)
     house.subscribe(*people(35))
     alert_id = house.tell(to=Status.DETAINED)
-    with house.app.app_context():
-        assert expanding.expand_next(), "it begins"
-        assert expanding.expand_next(), "the first page"
-        ids = sorted(db.session.scalars(select(Subscription.id)))
-        with writing():
-            gone = [ids[4], ids[14]]
-            db.session.execute(delete(Subscription).where(Subscription.id.in_(gone)))
+    house.expand(alert_id, steps=2)
+    ids = sorted(row.id for row in house.rows(Subscription))
+    with house.app.app_context(), writing():
+        gone = [ids[4], ids[14]]
+        db.session.execute(delete(Subscription).where(Subscription.id.in_(gone)))
+    house.expand(alert_id)
+    assert _written(house) == [one for one in ids if one != ids[14]]
     house.work()
     assert len(house.told()) == 33
     assert max(house.told().values()) == 1
     assert house.figures(alert_id)[:3] == (34, 33, 1)
-    slots = [one for page in house.rows(AlertAudience) for one in unpack(page.ids)]
-    assert sorted(slots) == [one for one in ids if one != ids[14]]
+
+
+def _written(house: House) -> list[int]:
+    """Give the ids of all pages, which are numbered without a gap."""
+    pages = sorted(house.rows(AlertAudience), key=lambda page: page.number)
+    assert [page.number for page in pages] == list(range(len(pages)))
+    return [one for page in pages for one in unpack(page.ids)]
 
 
 def test_an_audience_half_written_goes_on_after_a_crash(house: House) -> None:
-    small_pages(house, chunk=10, pages=1)
+    house.cut(chunk=10, pages=1)
     house.subscribe(*people(35))
     alert_id = house.tell()
-    with house.app.app_context():
-        for _ in range(3):
-            assert expanding.expand_next()
+    house.expand(alert_id, steps=3)
     assert house.alert(alert_id).state is AlertState.EXPANDING
     assert not house.rows(AlertChunk), "nothing leaves before all are written down"
     assert house.figures(alert_id).queued == 0, "no figure is better than a wrong one"
     house.die()
+    house.expand(alert_id)
+    assert _written(house) == sorted(row.id for row in house.rows(Subscription))
     house.work()
     assert house.told() == dict.fromkeys(people(35), 1)
-    assert sorted(page.number for page in house.rows(AlertAudience)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("number", [19, 20, 21, 40])
+def test_a_full_last_page_is_no_other_than_any(house: House, number: int) -> None:
+    house.cut(chunk=10, pages=2)
+    house.subscribe(*people(number))
+    alert_id = house.tell()
+    house.expand(alert_id)
+    assert _written(house) == sorted(row.id for row in house.rows(Subscription))
+    house.work()
+    assert house.figures(alert_id)[:3] == (number, number, 0)
+
+
+def test_an_alert_rests_and_goes_on_in_the_middle_of_its_audience(house: House) -> None:
+    house.cut(chunk=10, pages=1)
+    house.subscribe(*people(40))
+    alert_id = house.tell()
+    house.expand(alert_id, steps=3)
+    house.pause(alert_id)
+    house.work()
+    assert not house.told()
+    assert house.figures(alert_id).queued == 0
+    house.resume(alert_id)
+    house.work()
+    assert house.told() == dict.fromkeys(people(40), 1)
+    assert house.figures(alert_id)[:3] == (40, 40, 0)
+
+
+def test_an_alert_stopped_in_the_middle_of_its_audience_keeps_nobody(house: House) -> None:
+    house.cut(chunk=10, pages=1)
+    house.subscribe(*people(40))
+    alert_id = house.tell()
+    house.expand(alert_id, steps=3)
+    house.stop(alert_id)
+    house.work()
+    assert not house.told()
+    assert house.has_forgotten()
+    assert house.figures(alert_id)[:3] == (0, 0, 0)
+
+
+def test_several_workers_write_one_audience_together(house: House) -> None:
+    house.cut(chunk=5, pages=1)
+    house.subscribe(*people(100))
+    alert_id = house.tell()
+
+    def labour() -> None:
+        with house.app.app_context():
+            while db.session.get_one(Alert, alert_id, populate_existing=True).slots is None:
+                db.session.rollback()
+                expanding.expand_next()
+            db.session.rollback()
+
+    workers = [threading.Thread(target=labour) for _ in range(4)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join(60)
+    assert house.alert(alert_id).paused_for is None
+    assert house.alert(alert_id).queued == 100
+    assert _written(house) == sorted(row.id for row in house.rows(Subscription))
+    house.work()
+    assert house.told() == dict.fromkeys(people(100), 1)
 
 
 def test_an_alert_to_nobody_is_done(house: House) -> None:

@@ -180,8 +180,7 @@ def test_a_worker_that_ends_gives_everything_back_at_once(house: House) -> None:
 
 
 def test_workers_side_by_side_write_to_everybody_once(house: House) -> None:
-    for module in ("expanding", "batches", "models"):
-        house.patch.setattr(f"tracker.alerts.{module}.CHUNK", 40)
+    house.cut(chunk=40)
     house.subscribe(*people(150))
     alert_id = house.tell()
 

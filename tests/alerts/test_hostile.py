@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 from nacl.public import PublicKey, SealedBox
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from tests.alerts.conftest import House, announce, people
 from tests.support import factories
 from tests.support.supporters import subscribe
+from tracker.alerts import batches
 from tracker.alerts.audiences import pack
 from tracker.alerts.models import (
     Alert,
     AlertAudience,
     AlertChunk,
+    AlertException,
     AlertState,
     AlertVariant,
     PauseReason,
@@ -28,11 +30,16 @@ from tracker.core import clock
 from tracker.extensions import db, writing
 from tracker.mail.bounces import ReportKind
 from tracker.mail.models import ReturnClaim
-from tracker.sealing import envelopes
+from tracker.sealing import envelopes, tags
 from tracker.subscriptions.models import Subscription
 
 ORGANISER = "organiser@example.org"
 SARA = "sara@example.org"
+DEFERRED_NOWHERE = (
+    "INSERT INTO alert_exceptions (alert_id, slot, state, attempts, code, enhanced, since,"
+    " due_at) VALUES (:alert, 'x', 'deferred', 0, 0, '', '2026-01-01 00:00:00.000000',"
+    " '2026-01-01 00:00:00.000000')"
+)
 
 
 @pytest.fixture
@@ -174,8 +181,7 @@ def test_envelopes_that_belong_elsewhere_or_are_none_are_refused(
 def test_a_worker_without_the_campaigns_key_leaves_it_alone_and_sends_the_others(
     house: House, other: int
 ) -> None:
-    for module in ("expanding", "audiences", "batches", "models"):
-        house.patch.setattr(f"tracker.alerts.{module}.CHUNK", 2)
+    house.cut(chunk=2)
     house.subscribe(*people(7))
     alert_id = house.tell()
     keys = house.app.config["TRACKER"].keystore
@@ -241,6 +247,68 @@ def test_an_audience_that_is_none_tells_nobody_and_stops_no_other_alert(
     assert set(house.told()) == {"other@example.org"}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE alert_audiences SET ids = 'text' WHERE alert_id = :alert",
+        "UPDATE alert_audiences SET ids = 5 WHERE alert_id = :alert",
+        "UPDATE alert_audiences SET number = 4611686018427387904 WHERE alert_id = :alert",
+        "UPDATE alert_chunks SET number = 4611686018427387904 WHERE alert_id = :alert",
+        "UPDATE alert_chunks SET number = 'x' WHERE alert_id = :alert",
+        DEFERRED_NOWHERE,
+    ],
+)
+def test_what_only_sqlite_would_store_stops_no_other_alert(
+    house: House, other: int, change: str
+) -> None:
+    if not house.app.config["TRACKER"].database_url.startswith("sqlite"):
+        pytest.skip("PostgreSQL refuses what has another type")
+    house.patch.setattr("tracker.worker.POLL_SECONDS", 0.01)
+    house.subscribe(*people(3))
+    house.sink.refuse_rcpt["other@example.org"] = "450 later"
+    alert_id = house.tell()
+    let_it_begin(house, alert_id)
+    with house.app.app_context(), writing():
+        db.session.execute(text(change), {"alert": alert_id})
+        # Its own too, so that something is to be written down for it.
+        db.session.query(Subscription).filter_by(campaign_id=house.campaign.id).update(
+            {"contact": b"x"}
+        )
+    house.work_until(lambda: any(row.alert_id == other for row in _deferred(house)))
+    house.sink.refuse_rcpt.clear()
+    with house.app.app_context(), writing():
+        early = clock.now() - dt.timedelta(hours=1)
+        db.session.query(AlertException).filter_by(alert_id=other).update({"due_at": early})
+    house.work_until(lambda: house.alert(other).state is AlertState.DONE)
+    assert house.told() == {"other@example.org": 1}
+
+
+def _deferred(house: House) -> list[Any]:
+    with house.app.app_context():
+        query = select(AlertException.alert_id).where(AlertException.slot >= 0)
+        return list(db.session.execute(query))
+
+
+def test_a_page_that_spans_everybody_is_not_read_whole(house: House) -> None:
+    house.cut(chunk=5)
+    house.subscribe(*people(30))
+    alert_id = house.tell()
+    house.expand(alert_id)
+    ids = sorted(row.id for row in house.rows(Subscription))
+    with house.app.app_context(), writing():
+        db.session.query(AlertAudience).filter_by(number=0).update(
+            {"ids": pack([ids[0], ids[-1]])}
+        )
+    read: list[int] = []
+    recipient = batches.Recipient
+    house.patch.setattr(
+        batches, "Recipient", lambda *of, **more: read.append(of[1]) or recipient(*of, **more)
+    )
+    house.work()
+    assert house.alert(alert_id).state is AlertState.DONE
+    assert len(read) <= 27, "what is beyond two chunks is left alone"
+
+
 def test_an_audience_that_names_people_of_another_campaign_tells_none_of_them(
     house: House, other: int
 ) -> None:
@@ -272,11 +340,19 @@ def test_a_claim_that_makes_no_sense_stops_no_other(house: House) -> None:
     with house.app.app_context(), writing():
         mailing = house.worker.sender.mailings.find(alert_id)  # type: ignore[union-attr]
         assert mailing is not None
-        good = {"kind": ReportKind.COMPLAINT, "status": "", "day": clock.today(), "slot": 0}
+        [row] = db.session.scalars(select(Subscription.id))
+        mac = mailing.mark(row)[:12]
+        veiled = tags.veil(mailing.keys.link_key, row, mac=mac)
+        good = {
+            "kind": ReportKind.COMPLAINT,
+            "status": "",
+            "day": clock.today(),
+            "row": veiled,
+        }
         for number in range(60):
             forged = {**good, "mac": bytes([number]) * 12, "alert_id": alert_id}
             db.session.add(ReturnClaim(**forged))
-        db.session.add(ReturnClaim(**good, alert_id=alert_id, mac=mailing.mark(0)[:12]))
+        db.session.add(ReturnClaim(**good, alert_id=alert_id, mac=mac))
         db.session.flush()
         db.session.execute(
             text("UPDATE return_claims SET kind = 'x' WHERE mac = :mac"), {"mac": bytes(12)}

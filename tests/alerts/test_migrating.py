@@ -18,6 +18,7 @@ from tests.conftest import environment
 from tests.support import factories
 from tests.support.sink import Sink
 from tests.support.supporters import subscribe
+from tracker.alerts import expanding
 from tracker.alerts.models import Alert, AlertState
 from tracker.app import create_app
 from tracker.campaigns import services as campaigns
@@ -158,3 +159,24 @@ def test_going_back_before_anybody_was_told_keeps_all(site: Flask, sink: Sink) -
     assert Counter(mail.to for mail in sink.mails) == Counter(PEOPLE)
     with site.app_context():
         assert db.session.get_one(Alert, alert_id).queued == len(PEOPLE)
+
+
+def test_going_back_in_the_middle_of_an_audience_counts_nobody_twice(
+    site: Flask, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PAGES", "PAGES_AT_ONCE"):
+        monkeypatch.setattr(f"tracker.alerts.expanding.{name}", 1)
+    for module in ("audiences", "batches", "expanding", "models"):
+        monkeypatch.setattr(f"tracker.alerts.{module}.CHUNK", 4)
+    alert_id = tell(site)
+    with site.app_context():
+        for _ in range(2):
+            assert expanding.expand_next()
+        db.session.rollback()
+        downgrade(revision="0004")
+        upgrade()
+    work(site)
+    assert Counter(mail.to for mail in sink.mails) == Counter(PEOPLE)
+    with site.app_context():
+        alert = db.session.get_one(Alert, alert_id)
+        assert (alert.queued, alert.sent, alert.skipped) == (len(PEOPLE), len(PEOPLE), 0)

@@ -410,10 +410,11 @@ def test_a_page_does_not_notice_that_the_database_was_started_anew(
 
 
 def test_work_that_was_cut_off_goes_on_with_the_next_try(
-    app: Flask, campaign: Campaign
+    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if is_sqlite(app):
         pytest.skip("SQLite has no server to lose")
+    monkeypatch.setattr("tracker.database.IDLE_SECONDS", 3600)
     with app.app_context():
         db.session.get_one(Campaign, campaign.id)
         db.session.rollback()

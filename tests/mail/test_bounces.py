@@ -12,9 +12,9 @@ from tracker.mail.bounces import LONGEST, Report, ReportKind, read
 from tracker.mail.verp import ReturnToken, bounce_address, stop_extension
 
 OURS = "bounces@tracker.example.org"
-TOKEN = ReturnToken(77, 5, bytes(range(12)))
+TOKEN = ReturnToken(77, bytes(range(8)), bytes(range(12)))
 SENDER = bounce_address(OURS, **TOKEN._asdict())
-OTHER = ReturnToken(78, 6, bytes(range(12)))
+OTHER = ReturnToken(78, bytes(8), bytes(range(12)))
 OTHER_SENDER = bounce_address(OURS, **OTHER._asdict())
 STOP = bytes(range(32))
 STOP_ADDRESS = f"bounces+s{stop_extension(STOP)}@tracker.example.org"

@@ -13,7 +13,7 @@ from tracker.mail.bounces import Report, ReportKind, read
 from tracker.mail.verp import ReturnToken, bounce_address, stop_extension
 
 OURS = "bounces@example.org"
-TOKEN = ReturnToken(77, 5, bytes(range(12)))
+TOKEN = ReturnToken(77, bytes(range(8)), bytes(range(12)))
 SENDER = bounce_address(OURS, **TOKEN._asdict())
 
 

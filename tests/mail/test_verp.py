@@ -16,6 +16,7 @@ from tracker.mail.verp import (
 
 OURS = "bounces@tracker.example.org"
 MAC = bytes(range(12))
+ROW = bytes(range(8))
 ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -25,14 +26,14 @@ def extension(address: str) -> str:
 
 @given(
     strategies.integers(0, 2**63 - 1),
-    strategies.integers(0, 2**32 - 1),
+    strategies.binary(min_size=8, max_size=8),
     strategies.binary(min_size=12, max_size=12),
 )
 def test_each_mail_is_found_again_by_its_return_address(
-    alert_id: int, slot: int, mac: bytes
+    alert_id: int, row: bytes, mac: bytes
 ) -> None:
-    address = bounce_address(OURS, alert_id=alert_id, slot=slot, mac=mac)
-    assert addressed(address, OURS) == ReturnToken(alert_id, slot, mac)
+    address = bounce_address(OURS, alert_id=alert_id, row=row, mac=mac)
+    assert addressed(address, OURS) == ReturnToken(alert_id, row, mac)
 
 
 @given(strategies.binary(min_size=32, max_size=32))
@@ -44,21 +45,21 @@ def test_each_unsubscribe_token_is_found_again_by_its_address(token: bytes) -> N
 
 
 def test_the_longest_return_address_still_fits_a_local_part() -> None:
-    address = bounce_address(f"{'x' * 11}@example.org", alert_id=1, slot=1, mac=MAC)
+    address = bounce_address(f"{'x' * 11}@example.org", alert_id=1, row=ROW, mac=MAC)
     assert len(address.partition("@")[0]) <= 64
 
 
 def test_a_mail_servers_change_of_case_loses_nothing() -> None:
-    address = bounce_address(OURS, alert_id=77, slot=5, mac=MAC)
-    assert addressed(address.upper(), OURS) == ReturnToken(77, 5, MAC)
-    assert addressed(address, OURS.upper()) == ReturnToken(77, 5, MAC)
+    address = bounce_address(OURS, alert_id=77, row=ROW, mac=MAC)
+    assert addressed(address.upper(), OURS) == ReturnToken(77, ROW, MAC)
+    assert addressed(address, OURS.upper()) == ReturnToken(77, ROW, MAC)
     stop = f"Bounces+S{stop_extension(bytes(32)).upper()}@Tracker.Example.ORG"
     assert addressed(stop, OURS) == bytes(32)
 
 
 def test_angle_brackets_and_blanks_around_an_address_do_not_hide_it() -> None:
-    address = bounce_address(OURS, alert_id=77, slot=5, mac=MAC)
-    assert addressed(f"  <{address}>\r\n", OURS) == ReturnToken(77, 5, MAC)
+    address = bounce_address(OURS, alert_id=77, row=ROW, mac=MAC)
+    assert addressed(f"  <{address}>\r\n", OURS) == ReturnToken(77, ROW, MAC)
 
 
 @pytest.mark.parametrize(
@@ -91,20 +92,20 @@ def test_angle_brackets_and_blanks_around_an_address_do_not_hide_it() -> None:
     ],
 )
 def test_any_other_address_is_not_one_of_ours(change: object) -> None:
-    address = bounce_address(OURS, alert_id=77, slot=5, mac=MAC)
+    address = bounce_address(OURS, alert_id=77, row=ROW, mac=MAC)
     assert callable(change)
     assert addressed(change(address), OURS) is None
 
 
 def test_no_return_address_has_no_addresses() -> None:
-    assert addressed("+b" + "a" * 39, "") is None
+    assert addressed("+b" + "a" * 45, "") is None
 
 
 def test_a_token_has_one_spelling_only() -> None:
-    text = extension(bounce_address(OURS, alert_id=77, slot=5, mac=MAC))[1:]
+    text = extension(bounce_address(OURS, alert_id=77, row=ROW, mac=MAC))[1:]
     spare = [text[:-1] + last for last in ALPHABET if last != text[-1]]
     accepted = [other for other in spare if bounce_token(other) is not None]
-    assert len(accepted) == 3, "the last character carries two bits"
+    assert len(accepted) == 15, "the last character carries four bits"
     assert all(bounce_token(other) != bounce_token(text) for other in accepted)
     for other in (text.upper(), text + "=", text[:-1], text + "a", f" {text}", "1" + text[1:]):
         assert bounce_token(other) is None
@@ -114,27 +115,27 @@ def test_a_token_has_one_spelling_only() -> None:
 
 @given(strategies.text(max_size=60))
 def test_no_text_makes_the_reader_stumble(text: str) -> None:
-    assert bounce_token(text) is None or len(text) == 39
+    assert bounce_token(text) is None or len(text) == 45
     assert stop_token(text) is None or len(text) == 52
     addressed(text, OURS)
 
 
 @pytest.mark.parametrize(
-    ("alert_id", "slot", "mac"),
+    ("alert_id", "row", "mac"),
     [
-        (-1, 0, MAC),
-        (2**64, 0, MAC),
-        (0, 2**32, MAC),
-        (0, -1, MAC),
-        (0, 0, b"x"),
-        (0, 0, MAC * 2),
+        (-1, ROW, MAC),
+        (2**64, ROW, MAC),
+        (0, b"", MAC),
+        (0, ROW + b"x", MAC),
+        (0, ROW, b"x"),
+        (0, ROW, MAC * 2),
     ],
 )
 def test_what_does_not_fit_is_refused_and_never_cut_short(
-    alert_id: int, slot: int, mac: bytes
+    alert_id: int, row: bytes, mac: bytes
 ) -> None:
     with pytest.raises(ValueError, match="bytes"):
-        bounce_address(OURS, alert_id=alert_id, slot=slot, mac=mac)
+        bounce_address(OURS, alert_id=alert_id, row=row, mac=mac)
 
 
 def test_an_unsubscribe_token_of_another_size_is_refused() -> None:
@@ -144,7 +145,7 @@ def test_an_unsubscribe_token_of_another_size_is_refused() -> None:
 
 
 def test_a_number_that_no_database_holds_is_no_token() -> None:
-    largest = bounce_address(OURS, alert_id=2**63 - 1, slot=2**32 - 1, mac=bytes(12))
-    beyond = bounce_address(OURS, alert_id=2**63, slot=0, mac=bytes(12))
+    largest = bounce_address(OURS, alert_id=2**63 - 1, row=b"\xff" * 8, mac=bytes(12))
+    beyond = bounce_address(OURS, alert_id=2**63, row=bytes(8), mac=bytes(12))
     assert addressed(largest, OURS) is not None
     assert addressed(beyond, OURS) is None

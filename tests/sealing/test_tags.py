@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies
 
 from tracker.sealing import tags
 
@@ -53,3 +54,27 @@ def test_a_link_that_unsubscribes_cannot_be_turned_into_one_that_shows_the_page(
     leaving = tags.link(KEY, purpose="unsubscribe", row=1)
     assert leaving != tags.link(KEY, purpose="manage", row=1)
     assert tags.link(KEY, purpose="a", row=11) != tags.link(KEY, purpose="a\x001", row=1)
+
+
+@given(strategies.integers(0, 2**63 - 1), strategies.integers(0, 2**63 - 1))
+def test_a_returned_mail_tells_whose_it_was_to_the_holder_of_the_key_alone(
+    alert: int, row: int
+) -> None:
+    mac = tags.mail(KEY, alert=alert, row=row)[:12]
+    veiled = tags.veil(KEY, row, mac=mac)
+    assert len(veiled) == tags.ROW_BYTES
+    assert tags.unveil(KEY, veiled, mac=mac) == row
+    assert tags.unveil(OTHER, veiled, mac=mac) != row
+
+
+def test_one_person_has_nothing_in_common_under_two_alerts() -> None:
+    first, second = (
+        tags.veil(KEY, 5, mac=tags.mail(KEY, alert=alert, row=5)[:12]) for alert in (1, 2)
+    )
+    assert first != second
+    assert (5).to_bytes(8, "big") not in {first, second}
+
+
+@pytest.mark.parametrize("veiled", [b"", bytes(3), bytes(8), b"\xff" * 30])
+def test_what_nobody_veiled_is_some_number(veiled: bytes) -> None:
+    assert 0 <= tags.unveil(KEY, veiled, mac=b"") < 2**64

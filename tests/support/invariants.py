@@ -90,7 +90,7 @@ def _check_figures(crowd: Crowd, alert_id: int, *, told: int) -> None:
         assert alert.state is AlertState.DONE
         assert (alert.sent, alert.failed) == (told, 0)
         assert alert.sent + alert.skipped == alert.queued
-        for table in (AlertChunk, AlertException, Delivery):
+        for table in (AlertAudience, AlertChunk, AlertException, Delivery):
             left = db.session.scalar(select(func.count()).select_from(table))
             assert left == 0, f"{table.__tablename__} remember what is over"
         db.session.rollback()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import struct
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, select
 
-from tracker.alerts.models import CHUNK, Alert, AlertAudience
-from tracker.core import clock
+from tracker.alerts.models import CHUNK, AlertAudience
 from tracker.extensions import db
 
-KEPT_DAYS = 30
-"""Days after an alert is over in which bounces and complaints about it still count."""
 ID_BYTES = 8
+MOST_SLOTS = 2**31
+"""What an INTEGER of every database holds."""
 
 
 _TABLE = AlertAudience.__table__
@@ -29,35 +27,37 @@ def pack(ids: Sequence[int]) -> bytes:
     return struct.pack(f">{len(ids)}q", *ids)
 
 
-def unpack(stored: bytes | None) -> tuple[int, ...]:
+def unpack(stored: object) -> tuple[int, ...]:
     """Give the ids of a page, not more than a chunk has slots, whatever was stored."""
-    number = min(len(stored or b"") // ID_BYTES, CHUNK)
-    return struct.unpack_from(f">{number}q", stored or b"")
+    if not isinstance(stored, bytes):
+        return ()
+    return struct.unpack_from(f">{min(len(stored) // ID_BYTES, CHUNK)}q", stored)
 
 
 def of_chunk(alert_id: int, number: int) -> dict[int, int]:
     """Give the slots of one chunk by subscription; none where there is no such chunk."""
-    return {one: slot for slot, one in of_slots(alert_id, _slots(number)).items()}
+    if not _is_slot(number * CHUNK):
+        return {}
+    ids = _pages(alert_id, {number}).get(number, ())
+    return {one: number * CHUNK + place for place, one in enumerate(ids)}
 
 
 def of_slots(alert_id: int, slots: Collection[int]) -> dict[int, int]:
     """Give the subscriptions of some slots; whoever left meanwhile is among them."""
-    numbers = {slot // CHUNK for slot in slots}
-    values = {"alert_id": alert_id, "numbers": list(numbers)}
-    pages = {row.number: unpack(row.ids) for row in db.session.execute(_PAGES, values)}
+    wanted = [slot for slot in slots if _is_slot(slot)]
+    pages = _pages(alert_id, {slot // CHUNK for slot in wanted})
     return {
         slot: pages[slot // CHUNK][slot % CHUNK]
-        for slot in slots
+        for slot in wanted
         if slot % CHUNK < len(pages.get(slot // CHUNK, ()))
     }
 
 
-def _slots(number: int) -> range:
-    return range(number * CHUNK, (number + 1) * CHUNK)
+def _is_slot(number: object) -> bool:
+    """Say whether something read can be a slot: SQLite stores whatever it is given."""
+    return isinstance(number, int) and 0 <= number < MOST_SLOTS
 
 
-def forget_old() -> None:
-    """Delete the audiences of alerts that have been over for :data:`KEPT_DAYS`."""
-    before = clock.now() - dt.timedelta(days=KEPT_DAYS)
-    over = select(Alert.id).where(Alert.done_at < before)
-    db.session.execute(delete(AlertAudience).where(AlertAudience.alert_id.in_(over)))
+def _pages(alert_id: int, numbers: Collection[int]) -> dict[int, tuple[int, ...]]:
+    values = {"alert_id": alert_id, "numbers": list(numbers)}
+    return {row.number: unpack(row.ids) for row in db.session.execute(_PAGES, values)}

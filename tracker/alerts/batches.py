@@ -83,13 +83,20 @@ def lease_chunk(
     *,
     with_held: bool,
     apart: Collection[int],
+    looks_first: bool,
 ) -> Batch | None:
     """Lease the next chunk and read who is in it.
 
     ``None`` where there is none (see :func:`queries.free_chunk`), or ``find`` gives nothing.
+    ``looks_first`` where there probably is none: who only reads takes nobody's turn to write.
     """
+    if looks_first:
+        is_any = queries.free_chunk(with_held=with_held, apart=apart) is not None
+        db.session.rollback()
+        if not is_any:
+            return None
     with writing():
-        row = queries.free_chunk(with_held=with_held, apart=apart)
+        row = queries.free_chunk(with_held=with_held, apart=apart, lock=True)
         mailing = find(row.alert_id) if row else None
         if row is None or mailing is None:
             return None
@@ -103,7 +110,7 @@ def lease_chunk(
         )
         slots = audiences.of_chunk(alert_id, number)
         bounds = {"first": min(slots, default=0), "last": max(slots, default=0)}
-        rows = db.session.execute(_WHOLE_CHUNK, {**_audience(mailing), **bounds}).all()
+        rows = db.session.execute(_WHOLE_CHUNK, {**_whom(mailing), **bounds}).all()
     bits = bits_of(done)
     todo = deque(
         Recipient(slots[row.id], row.id, row.contact, row.language)
@@ -133,7 +140,7 @@ def lease_due(
             one.due_at, one.lease_owner = clock.now() + lease, owner
         attempts = {one.slot: one.attempts for one in due}
         owners = audiences.of_slots(mailing.alert_id, attempts)
-        values = {**_audience(mailing), "ids": list(owners.values())}
+        values = {**_whom(mailing), "ids": list(owners.values())}
         rows = {row.id: row for row in db.session.execute(_DUE, values)}
     todo: deque[Recipient] = deque()
     skipped: list[Result] = []
@@ -156,17 +163,18 @@ _MINE = (
 _SIDE_BY_SIDE = _ROWS.c.id.between(bindparam("first"), bindparam("last"))
 _FAR_APART = _ROWS.c.id.in_(bindparam("ids", expanding=True))
 _CONTACTS = select(_ROWS.c.id, _ROWS.c.contact, _ROWS.c.language).where(*_MINE)
-_WHOLE_CHUNK = _CONTACTS.where(_SIDE_BY_SIDE).order_by(_ROWS.c.id)
+# An honest chunk has not more between its ends, but for a few who came late.
+_WHOLE_CHUNK = _CONTACTS.where(_SIDE_BY_SIDE).order_by(_ROWS.c.id).limit(2 * CHUNK)
 _DUE = _CONTACTS.where(_FAR_APART)
 # Asked together, before each window: a question of its own costs as much again.
 _LANGUAGES = select(
     _ROWS.c.id, _ROWS.c.language, queries.may_still_leave("alert_id").label("may_leave")
 ).where(*_MINE)
-_LANGUAGES_OF_CHUNK = _LANGUAGES.where(_SIDE_BY_SIDE)
+_LANGUAGES_OF_CHUNK = _LANGUAGES.where(_SIDE_BY_SIDE).limit(2 * CHUNK)
 _LANGUAGES_OF_DUE = _LANGUAGES.where(_FAR_APART)
 
 
-def _audience(mailing: Mailing) -> dict[str, Any]:
+def _whom(mailing: Mailing) -> dict[str, Any]:
     """Give whom an alert goes to, for the queries above."""
     return {
         "campaign_id": mailing.campaign_id,
@@ -181,7 +189,7 @@ def languages_of(batch: Batch, ids: list[int]) -> dict[int, str] | None:
     ``None`` where the alert may not be sent at this moment.
     """
     alert_id = batch.mailing.alert_id
-    values = {**_audience(batch.mailing), "alert_id": alert_id}
+    values = {**_whom(batch.mailing), "alert_id": alert_id}
     connection = db.session.connection()  # no objects are wanted, and it costs less
     # Deferred mails lie far apart; those of a chunk are side by side.
     if batch.number is None:

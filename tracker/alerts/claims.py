@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select, update
 
-from tracker.alerts import audiences
 from tracker.alerts.models import Alert
 from tracker.campaigns.models import Campaign
 from tracker.core import clock, tokens
@@ -87,16 +86,13 @@ def _known(claim: ReturnClaim, keystore: Keystore) -> Known | KeyMissing | None:
         keys = keystore.campaign(campaign.key_id or "")
     except KeyMissing as missing:
         return missing
-    expected = tags.mail(keys.link_key, alert=alert.id, slot=claim.slot)[:MAC_BYTES]
+    row_id = tags.unveil(keys.link_key, claim.row, mac=claim.mac)
+    expected = tags.mail(keys.link_key, alert=alert.id, row=row_id)[:MAC_BYTES]
     if not hmac.compare_digest(expected, claim.mac):
         log.warning("a claim about alert %s is not believed", alert.id)
         return None
-    owner = audiences.of_slots(alert.id, [claim.slot]).get(claim.slot)
-    row = db.session.get(Subscription, owner or 0)
-    # Whoever can write the database could name a row that these keys do not open.
-    if row is None or row.campaign_id != campaign.id:
-        return None
-    return _opened(row, keys, keystore)
+    row = db.session.get(Subscription, row_id)
+    return None if row is None else _opened(row, keys, keystore)
 
 
 def _opened(row: Subscription, keys: CampaignKeys, keystore: Keystore) -> Known | None:

@@ -86,7 +86,7 @@ class Mailing:
         stop = tags.link(
             self.keys.link_key, purpose="unsubscribe", row=recipient.subscription_id
         )
-        mark = self.mark(recipient.slot)
+        mark = self.mark(recipient.subscription_id)
         returns = self.settings.return_address
         frozen = self.variants.get(recipient.language) or self.variants[self.language]
         body = frozen.splice(
@@ -100,14 +100,14 @@ class Mailing:
         )
         sender = self.settings.mail_from or ""
         if returns:
-            sender = bounce_address(
-                returns, alert_id=self.alert_id, slot=recipient.slot, mac=mark[:MAC_BYTES]
-            )
+            mac = mark[:MAC_BYTES]
+            row = tags.veil(self.keys.link_key, recipient.subscription_id, mac=mac)
+            sender = bounce_address(returns, alert_id=self.alert_id, row=row, mac=mac)
         return Parcel(key, sender, recipient.address, body)
 
-    def mark(self, slot: int) -> bytes:
+    def mark(self, row: int) -> bytes:
         """Give 32 bytes that nobody else can make: for return address and Message-ID."""
-        return tags.mail(self.keys.link_key, alert=self.alert_id, slot=slot)
+        return tags.mail(self.keys.link_key, alert=self.alert_id, row=row)
 
 
 def mailing(alert: Alert, keystore: Keystore, settings: Settings) -> Mailing:

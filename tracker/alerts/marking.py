@@ -304,4 +304,4 @@ def _record_bounces(batch: Batch) -> None:
 
 def _source(batch: Batch, result: Result) -> bytes:
     """Give the name of one mail among bounces: each counts once, however it comes back."""
-    return tokens.digest(batch.mailing.mark(result.recipient.slot)[:MAC_BYTES])
+    return tokens.digest(batch.mailing.mark(result.recipient.subscription_id)[:MAC_BYTES])

@@ -60,9 +60,9 @@ class Alert(Model):
 
     It waits until ``not_before`` and can be stopped at any time; nothing of it leaves after
     ``not_after``, so that a restored backup does not tell old news. Its audience are the
-    campaign's subscriptions up to ``generation``. ``slots`` is where their slots end, empty
-    until all have one; up to then ``cursor`` is the last one that has. The counters are exact
-    once it is over. ``active_at`` is when a worker last looked after it.
+    campaign's subscriptions up to ``generation``. ``slots`` is how many its chunks have, empty
+    until everybody has one; up to then ``cursor`` is the last one that has. The counters are
+    exact once it is over. ``active_at`` is when a worker last looked after it.
     """
 
     __tablename__ = "alerts"
@@ -119,8 +119,7 @@ class AlertVariant(Model):
 class AlertAudience(Model):
     """Whose slots are those of one chunk: ids of subscriptions, 8 bytes each, in their order.
 
-    Ids are random and in no table but that of subscriptions: once somebody leaves, theirs names
-    nobody. Kept for some weeks after the alert is over, to know whose mail came back.
+    Deleted with the chunks when the alert is over: who left since shall be named nowhere.
     """
 
     __tablename__ = "alert_audiences"

@@ -243,8 +243,10 @@ def _may_run() -> Select[int]:
     )
 
 
-def free_chunk(*, with_held: bool, apart: Collection[int] = ()) -> Row[int, int] | None:
-    """Give alert and number of a chunk to lease, locked.
+def free_chunk(
+    *, with_held: bool, apart: Collection[int] = (), lock: bool = False
+) -> Row[int, int] | None:
+    """Give alert and number of a chunk to lease.
 
     One that only waits for the limit of a kind of mailbox ``with_held`` alone; none of the
     alerts in ``apart``.
@@ -257,7 +259,8 @@ def free_chunk(*, with_held: bool, apart: Collection[int] = ()) -> Row[int, int]
         "with_held": with_held,
         "apart": list(apart),
     }
-    return db.session.execute(_free_chunk(), values).first()
+    query = _free_chunk_locked() if lock else _free_chunk()
+    return db.session.execute(query, values).first()
 
 
 @functools.cache
@@ -278,8 +281,12 @@ def _free_chunk() -> Select[int, int]:
         )
         .order_by(Alert.not_before, AlertChunk.is_held, AlertChunk.number)
         .limit(1)
-        .with_for_update(of=AlertChunk, skip_locked=True)
     )
+
+
+@functools.cache
+def _free_chunk_locked() -> Select[int, int]:
+    return _free_chunk().with_for_update(of=AlertChunk, skip_locked=True)
 
 
 def due_exceptions(

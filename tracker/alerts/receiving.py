@@ -38,7 +38,7 @@ def _take(report: Report) -> None:
                 kind=report.kind,
                 status=report.status[:12],
                 alert_id=report.token.alert_id,
-                slot=report.token.slot,
+                row=report.token.row,
                 mac=report.token.mac,
                 day=clock.today(),
             )

@@ -17,7 +17,7 @@ from email.utils import format_datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from tracker.alerts import marking, notices, queries, services, windows
 from tracker.alerts.batches import Batch, Result, lease_chunk, lease_due
@@ -46,6 +46,8 @@ TURN_SECONDS = 0.5
 """How long alerts are sent before somebody's single mail gets its turn."""
 FEW_WAITING = 2
 """The next window is read before the line is empty, so that connections need not wait."""
+REFUSED = (DataError, IntegrityError, OverflowError)
+"""What is raised for rows that no database can hold."""
 LOOK_SECONDS = 0.2
 """Where nothing more was found to send, a turn leaves the tables alone for so long."""
 WELL = dt.timedelta(minutes=5)
@@ -154,7 +156,7 @@ class Sender:
                 chosen = self.limits.allowed(windows.still_to_tell(picked))
                 present, resting = windows.look(chosen, self.batches)
                 self._let_go(resting)
-        except (DataError, IntegrityError) as error:
+        except REFUSED as error:
             self._single_out(error)
             return 0
         self._forget_marked()
@@ -182,7 +184,12 @@ class Sender:
         while True:
             apart, find = self.mailings.apart(), self.mailings.find
             batch = self._deferred(apart) or lease_chunk(
-                self.owner, self.lease, find, with_held=self.limits.has_room(), apart=apart
+                self.owner,
+                self.lease,
+                find,
+                with_held=self.limits.has_room(),
+                apart=apart,
+                looks_first=not self.batches,
             )
             while self.mailings.broken:
                 self._pause(self.mailings.broken.pop(), PauseReason.BROKEN)
@@ -201,7 +208,8 @@ class Sender:
             log.error("deferred mails cannot be read: %s", type(error).__name__)
             db.session.rollback()
             return None
-        if batch is None:
+        # Perhaps it cannot send the first alert, and others are due.
+        if batch is None and self.mailings.apart() <= set(apart):
             self._no_deferred_until = time.monotonic() + LOOK_SECONDS
         return batch
 
@@ -258,19 +266,19 @@ class Sender:
         try:
             with writing():
                 self._mark_all()
-        except (DataError, IntegrityError) as error:
+        except REFUSED as error:
             self._single_out(error)
         else:
             self._forget_marked()
 
-    def _single_out(self, error: SQLAlchemyError) -> None:
+    def _single_out(self, error: Exception) -> None:
         """Mark one by one; what cannot be marked must not hold up all others, and rests."""
         log.error("cannot mark all at once: %s", type(error).__name__)
         for batch in list(self.batches):
             try:
                 with writing():
                     self._mark_all([batch])
-            except (DataError, IntegrityError):
+            except REFUSED:
                 log.error("alert %s cannot be marked", batch.mailing.alert_id)
                 self._pause(batch.mailing.alert_id, PauseReason.BROKEN)
                 self.batches.remove(batch)

@@ -14,6 +14,7 @@ from tracker.alerts.models import (
     TRIAL_KIND,
     UNFINISHED,
     Alert,
+    AlertAudience,
     AlertChunk,
     AlertException,
     AlertState,
@@ -143,5 +144,5 @@ def end(alert: Alert, state: AlertState) -> None:
         # Who left before their turn is nowhere else: their row is gone.
         alert.skipped = max(found.skipped, found.queued - found.sent - found.failed)
     alert.state, alert.paused_for, alert.done_at = state, None, clock.now()
-    db.session.execute(delete(AlertChunk).where(AlertChunk.alert_id == alert.id))
-    db.session.execute(delete(AlertException).where(AlertException.alert_id == alert.id))
+    for table in (AlertAudience, AlertChunk, AlertException):
+        db.session.execute(delete(table).where(table.alert_id == alert.id))

@@ -102,7 +102,8 @@ class RateBucket(Model):
 class ReturnClaim(Model):
     """A bounce or complaint as it was received, not yet believed.
 
-    Whoever receives it holds no key; the worker compares ``mac`` and deletes the row.
+    Whoever receives it holds no key; the worker finds out whose ``row`` it is,
+    compares ``mac``, and deletes the claim.
     """
 
     __tablename__ = "return_claims"
@@ -112,7 +113,7 @@ class ReturnClaim(Model):
     kind: Mapped[ReportKind] = mapped_column(Words(ReportKind))
     status: Mapped[str] = mapped_column(String(12))
     alert_id: Mapped[int]
-    slot: Mapped[int]
+    row: Mapped[bytes] = mapped_column(LargeBinary)
     mac: Mapped[bytes] = mapped_column(LargeBinary)
     day: Mapped[dt.date]
 

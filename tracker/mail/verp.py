@@ -14,47 +14,48 @@ import struct
 from typing import NamedTuple
 
 MAC_BYTES = 12
+ROW_BYTES = 8
 STOP_BYTES = 32
 _LONGEST = 254
 """Octets in an address (RFC 5321 §4.5.3.1.3, without the angle brackets)."""
 
-_NUMBERS = struct.Struct(">QI")
+_PLACES = struct.Struct(">Q8s")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 class ReturnToken(NamedTuple):
-    """One mail of an alert: the alert, the subscription's slot in it, and a MAC over both."""
+    """One mail of an alert: the alert, the veiled subscription, and a MAC over both."""
 
     alert_id: int
-    slot: int
+    row: bytes
     mac: bytes
 
 
-def bounce_address(return_address: str, *, alert_id: int, slot: int, mac: bytes) -> str:
+def bounce_address(return_address: str, *, alert_id: int, row: bytes, mac: bytes) -> str:
     """Give the sender of one mail: where it goes when it cannot be delivered.
 
-    Raises ``ValueError`` where a number or the MAC does not fit into the token.
+    Raises ``ValueError`` where one of them does not fit into the token.
     """
-    if len(mac) != MAC_BYTES:
-        raise ValueError(f"a MAC has {MAC_BYTES} bytes here")
+    if len(mac) != MAC_BYTES or len(row) != ROW_BYTES:
+        raise ValueError(f"a MAC has {MAC_BYTES} bytes here, and a row {ROW_BYTES} bytes")
     try:
-        token = _to_text(_NUMBERS.pack(alert_id, slot) + mac)
+        token = _to_text(_PLACES.pack(alert_id, row) + mac)
     except struct.error as error:
-        raise ValueError("an alert has 8 bytes and a slot 4, both unsigned") from error
+        raise ValueError("an alert has 8 bytes, unsigned") from error
     local, _, domain = return_address.rpartition("@")
     return f"{local}+b{token}@{domain}"
 
 
 def bounce_token(local_extension: str) -> ReturnToken | None:
     """Give the token after ``+b``, or ``None`` for anything not spelled as we spell it."""
-    found = _from_text(local_extension, size=_NUMBERS.size + MAC_BYTES)
+    found = _from_text(local_extension, size=_PLACES.size + MAC_BYTES)
     if found is None:
         return None
-    alert_id, slot = _NUMBERS.unpack_from(found)
+    alert_id, row = _PLACES.unpack_from(found)
     if alert_id >> 63:  # none of ours has it, and no database holds it
         return None
-    return ReturnToken(alert_id, slot, mac=found[_NUMBERS.size :])
+    return ReturnToken(alert_id, row, mac=found[_PLACES.size :])
 
 
 def stop_extension(token: bytes) -> str:

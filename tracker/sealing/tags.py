@@ -10,6 +10,8 @@ import hmac
 
 from tracker.core.addresses import canonical
 
+ROW_BYTES = 8
+
 
 def tag(key: bytes, address: str) -> bytes:
     """Give the 32 bytes by which one mailbox is recognised under one key."""
@@ -26,6 +28,25 @@ def link(key: bytes, *, purpose: str, row: int) -> bytes:
     return hmac.digest(key, f"link\0{purpose}\0{row}".encode(), "sha256")
 
 
-def mail(key: bytes, *, alert: int, slot: int) -> bytes:
+def mail(key: bytes, *, alert: int, row: int) -> bytes:
     """Give the 32 bytes that mark one mail of an alert: its return address, its Message-ID."""
-    return hmac.digest(key, b"mail\0%d\0%d" % (alert, slot), "sha256")
+    return hmac.digest(key, b"mail\0%d\0%d" % (alert, row), "sha256")
+
+
+def veil(key: bytes, row: int, *, mac: bytes) -> bytes:
+    """Give a row's id in 8 bytes that nobody can read who has not the key.
+
+    The MAC over it is what makes each different, as in SIV (RFC 5297 §2.6). Mail servers see
+    return addresses beside addresses; with a copy of the database they would know who is who.
+    Raises ``OverflowError`` for a number of more than 64 bits.
+    """
+    return (row ^ _pad(key, mac)).to_bytes(ROW_BYTES, "big")
+
+
+def unveil(key: bytes, veiled: bytes, *, mac: bytes) -> int:
+    """Give the id that :func:`veil` hid; of anything else any number below 2**64."""
+    return int.from_bytes(veiled[:ROW_BYTES], "big") ^ _pad(key, mac)
+
+
+def _pad(key: bytes, mac: bytes) -> int:
+    return int.from_bytes(hmac.digest(key, b"row\0" + mac, "sha256")[:ROW_BYTES], "big")

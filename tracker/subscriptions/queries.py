@@ -43,21 +43,3 @@ def count_active(campaign_id: int, *, for_status_change: bool) -> int:
     if not for_status_change:
         query = query.where(Subscription.scope == Scope.EVERY_UPDATE)
     return db.session.scalar(query) or 0
-
-
-def ids_after(
-    campaign_id: int, cursor: int, *, for_status_change: bool, limit: int
-) -> list[int]:
-    """Give the next subscriptions to be told, by ascending id."""
-    query = select(Subscription.id).where(
-        Subscription.campaign_id == campaign_id, Subscription.id > cursor
-    )
-    if not for_status_change:
-        query = query.where(Subscription.scope == Scope.EVERY_UPDATE)
-    return list(db.session.scalars(query.order_by(Subscription.id).limit(limit)))
-
-
-def by_ids(ids: list[int]) -> dict[int, Subscription]:
-    """Give the subscriptions that still exist, by id."""
-    found = db.session.scalars(select(Subscription).where(Subscription.id.in_(ids)))
-    return {subscription.id: subscription for subscription in found}
