@@ -153,7 +153,7 @@ def _add_tables() -> None:
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("alert_id", sa.BigInteger(), nullable=False),
-        sa.Column("row", sa.LargeBinary(), nullable=False),
+        sa.Column("veiled", sa.LargeBinary(), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_return_claims")),
@@ -310,7 +310,7 @@ def _owed() -> list[tuple[int, int]]:
     }
     found: list[tuple[int, int]] = []
     for page in pages:
-        ids = struct.unpack(f">{len(page.ids) // 8}q", page.ids)
+        ids = struct.unpack_from(f">{len(page.ids) // 8}q", page.ids)
         owed = {
             one
             for place, one in enumerate(ids)
@@ -323,7 +323,9 @@ def _owed() -> list[tuple[int, int]]:
 
 
 def _is_open(done: bytes | None, place: int) -> bool:
-    return done is not None and not bytes(done)[place // 8] >> (place % 8) & 1
+    if done is None:
+        return False
+    return not bytes(done).ljust(CHUNK // 8 + 1, b"\0")[place // 8] >> (place % 8) & 1
 
 
 def _wanted(alert: int, ids: tuple[int, ...]) -> set[int]:

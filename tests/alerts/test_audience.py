@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -173,12 +174,30 @@ def test_slots_tell_no_order_of_signing(house: House) -> None:
     assert house.has_forgotten(), "whose slot was whose"
 
 
-def _in_order_of_coming(house: House) -> dict[int, str]:
+def test_the_order_in_which_mails_leave_tells_nobodys_row(house: House) -> None:
+    house.cut(chunk=20)
+    [relay] = house.app.config["TRACKER"].relays
+    house.configure(relays=(dataclasses.replace(relay, connections=1),))
+    house.subscribe(*people(80))
+    by_id = _in_order_of_coming(house, 80)
+    order = [by_id[row] for row in sorted(by_id)]
+    for _ in range(3):
+        house.sink.clear()
+        house.tell()
+        house.work()
+        told = [mail.to for mail in house.sink.mails]
+        assert sorted(told) == sorted(order)
+        for at in range(0, 80, 20):
+            ranks = [order.index(address) for address in told[at : at + 20]]
+            assert ranks != sorted(ranks)
+
+
+def _in_order_of_coming(house: House, number: int = 40) -> dict[int, str]:
     """Give whose row is which, from the envelope as the worker opens it."""
     keys = house.worker.keystore.campaign(house.campaign.key_id or "")
     found = {}
     for row in house.rows(Subscription):
-        for address in people(40):
+        for address in people(number):
             if row.tag == tags.tag(keys.tag_key, address):
                 found[row.id] = address
     return found

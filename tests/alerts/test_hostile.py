@@ -13,7 +13,6 @@ from sqlalchemy import select, text
 from tests.alerts.conftest import House, announce, people
 from tests.support import factories
 from tests.support.supporters import subscribe
-from tracker.alerts import batches
 from tracker.alerts.audiences import pack
 from tracker.alerts.models import (
     Alert,
@@ -39,6 +38,10 @@ DEFERRED_NOWHERE = (
     "INSERT INTO alert_exceptions (alert_id, slot, state, attempts, code, enhanced, since,"
     " due_at) VALUES (:alert, 'x', 'deferred', 0, 0, '', '2026-01-01 00:00:00.000000',"
     " '2026-01-01 00:00:00.000000')"
+)
+DEFERRED_AT_NO_TIME = (
+    "INSERT INTO alert_exceptions (alert_id, slot, state, attempts, code, enhanced, since,"
+    " due_at) VALUES (:alert, 0, 'deferred', 0, 0, '', '0', '0')"
 )
 
 
@@ -255,7 +258,10 @@ def test_an_audience_that_is_none_tells_nobody_and_stops_no_other_alert(
         "UPDATE alert_audiences SET number = 4611686018427387904 WHERE alert_id = :alert",
         "UPDATE alert_chunks SET number = 4611686018427387904 WHERE alert_id = :alert",
         "UPDATE alert_chunks SET number = 'x' WHERE alert_id = :alert",
+        "UPDATE alert_chunks SET done = 'x' WHERE alert_id = :alert",
+        "UPDATE alert_chunks SET done = 7 WHERE alert_id = :alert",
         DEFERRED_NOWHERE,
+        DEFERRED_AT_NO_TIME,
     ],
 )
 def test_what_only_sqlite_would_store_stops_no_other_alert(
@@ -280,7 +286,7 @@ def test_what_only_sqlite_would_store_stops_no_other_alert(
         early = clock.now() - dt.timedelta(hours=1)
         db.session.query(AlertException).filter_by(alert_id=other).update({"due_at": early})
     house.work_until(lambda: house.alert(other).state is AlertState.DONE)
-    assert house.told() == {"other@example.org": 1}
+    assert house.told()["other@example.org"] == 1
 
 
 def _deferred(house: House) -> list[Any]:
@@ -289,24 +295,39 @@ def _deferred(house: House) -> list[Any]:
         return list(db.session.execute(query))
 
 
-def test_a_page_that_spans_everybody_is_not_read_whole(house: House) -> None:
-    house.cut(chunk=5)
-    house.subscribe(*people(30))
+def test_a_subscription_of_a_negative_id_stops_nobody(house: House) -> None:
+    house.configure(return_address="back@example.org")
+    house.subscribe(*people(3))
     alert_id = house.tell()
-    house.expand(alert_id)
-    ids = sorted(row.id for row in house.rows(Subscription))
-    with house.app.app_context(), writing():
-        db.session.query(AlertAudience).filter_by(number=0).update(
-            {"ids": pack([ids[0], ids[-1]])}
-        )
-    read: list[int] = []
-    recipient = batches.Recipient
-    house.patch.setattr(
-        batches, "Recipient", lambda *of, **more: read.append(of[1]) or recipient(*of, **more)
+    let_it_begin(house, alert_id)
+    context = envelopes.context("contact", house.campaign.id, -5)
+    sealed = envelopes.seal(
+        house.campaign.public_key or b"",
+        {"to": SARA},
+        context=context,
+        size=envelopes.CONTACT_SIZE,
     )
+    first, *others = sorted(row.id for row in house.rows(Subscription))
+    with house.app.app_context(), writing():
+        db.session.query(Subscription).filter_by(id=first).update({"id": -5, "contact": sealed})
+    write_into(house, AlertAudience, alert_id, ids=pack([-5, *others]))
     house.work()
-    assert house.alert(alert_id).state is AlertState.DONE
-    assert len(read) <= 27, "what is beyond two chunks is left alone"
+    alert = house.alert(alert_id)
+    assert (alert.state, alert.sent, alert.failed) == (AlertState.DONE, 2, 1)
+    assert SARA not in house.told()
+
+
+def test_a_deferred_mail_tried_a_negative_number_of_times_stops_no_other_alert(
+    house: House, other: int
+) -> None:
+    house.patch.setattr("tracker.worker.POLL_SECONDS", 0.01)
+    house.subscribe(SARA)
+    house.sink.refuse_rcpt[SARA] = "450 later"
+    alert_id = house.tell()
+    house.work_until(lambda: bool(house.rows(AlertException)))
+    house.change(AlertException, attempts=-100, due_at=clock.now() - dt.timedelta(hours=1))
+    house.work_until(lambda: house.alert(alert_id).paused_for is PauseReason.BROKEN)
+    house.work_until(lambda: house.alert(other).state is AlertState.DONE)
 
 
 def test_an_audience_that_names_people_of_another_campaign_tells_none_of_them(
@@ -347,7 +368,7 @@ def test_a_claim_that_makes_no_sense_stops_no_other(house: House) -> None:
             "kind": ReportKind.COMPLAINT,
             "status": "",
             "day": clock.today(),
-            "row": veiled,
+            "veiled": veiled,
         }
         for number in range(60):
             forged = {**good, "mac": bytes([number]) * 12, "alert_id": alert_id}

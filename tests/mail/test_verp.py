@@ -30,10 +30,10 @@ def extension(address: str) -> str:
     strategies.binary(min_size=12, max_size=12),
 )
 def test_each_mail_is_found_again_by_its_return_address(
-    alert_id: int, row: bytes, mac: bytes
+    alert_id: int, veiled: bytes, mac: bytes
 ) -> None:
-    address = bounce_address(OURS, alert_id=alert_id, row=row, mac=mac)
-    assert addressed(address, OURS) == ReturnToken(alert_id, row, mac)
+    address = bounce_address(OURS, alert_id=alert_id, veiled=veiled, mac=mac)
+    assert addressed(address, OURS) == ReturnToken(alert_id, veiled, mac)
 
 
 @given(strategies.binary(min_size=32, max_size=32))
@@ -45,12 +45,12 @@ def test_each_unsubscribe_token_is_found_again_by_its_address(token: bytes) -> N
 
 
 def test_the_longest_return_address_still_fits_a_local_part() -> None:
-    address = bounce_address(f"{'x' * 11}@example.org", alert_id=1, row=ROW, mac=MAC)
+    address = bounce_address(f"{'x' * 11}@example.org", alert_id=1, veiled=ROW, mac=MAC)
     assert len(address.partition("@")[0]) <= 64
 
 
 def test_a_mail_servers_change_of_case_loses_nothing() -> None:
-    address = bounce_address(OURS, alert_id=77, row=ROW, mac=MAC)
+    address = bounce_address(OURS, alert_id=77, veiled=ROW, mac=MAC)
     assert addressed(address.upper(), OURS) == ReturnToken(77, ROW, MAC)
     assert addressed(address, OURS.upper()) == ReturnToken(77, ROW, MAC)
     stop = f"Bounces+S{stop_extension(bytes(32)).upper()}@Tracker.Example.ORG"
@@ -58,7 +58,7 @@ def test_a_mail_servers_change_of_case_loses_nothing() -> None:
 
 
 def test_angle_brackets_and_blanks_around_an_address_do_not_hide_it() -> None:
-    address = bounce_address(OURS, alert_id=77, row=ROW, mac=MAC)
+    address = bounce_address(OURS, alert_id=77, veiled=ROW, mac=MAC)
     assert addressed(f"  <{address}>\r\n", OURS) == ReturnToken(77, ROW, MAC)
 
 
@@ -92,7 +92,7 @@ def test_angle_brackets_and_blanks_around_an_address_do_not_hide_it() -> None:
     ],
 )
 def test_any_other_address_is_not_one_of_ours(change: object) -> None:
-    address = bounce_address(OURS, alert_id=77, row=ROW, mac=MAC)
+    address = bounce_address(OURS, alert_id=77, veiled=ROW, mac=MAC)
     assert callable(change)
     assert addressed(change(address), OURS) is None
 
@@ -102,7 +102,7 @@ def test_no_return_address_has_no_addresses() -> None:
 
 
 def test_a_token_has_one_spelling_only() -> None:
-    text = extension(bounce_address(OURS, alert_id=77, row=ROW, mac=MAC))[1:]
+    text = extension(bounce_address(OURS, alert_id=77, veiled=ROW, mac=MAC))[1:]
     spare = [text[:-1] + last for last in ALPHABET if last != text[-1]]
     accepted = [other for other in spare if bounce_token(other) is not None]
     assert len(accepted) == 15, "the last character carries four bits"
@@ -121,7 +121,7 @@ def test_no_text_makes_the_reader_stumble(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("alert_id", "row", "mac"),
+    ("alert_id", "veiled", "mac"),
     [
         (-1, ROW, MAC),
         (2**64, ROW, MAC),
@@ -132,10 +132,10 @@ def test_no_text_makes_the_reader_stumble(text: str) -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_and_never_cut_short(
-    alert_id: int, row: bytes, mac: bytes
+    alert_id: int, veiled: bytes, mac: bytes
 ) -> None:
     with pytest.raises(ValueError, match="bytes"):
-        bounce_address(OURS, alert_id=alert_id, row=row, mac=mac)
+        bounce_address(OURS, alert_id=alert_id, veiled=veiled, mac=mac)
 
 
 def test_an_unsubscribe_token_of_another_size_is_refused() -> None:
@@ -145,7 +145,7 @@ def test_an_unsubscribe_token_of_another_size_is_refused() -> None:
 
 
 def test_a_number_that_no_database_holds_is_no_token() -> None:
-    largest = bounce_address(OURS, alert_id=2**63 - 1, row=b"\xff" * 8, mac=bytes(12))
-    beyond = bounce_address(OURS, alert_id=2**63, row=bytes(8), mac=bytes(12))
+    largest = bounce_address(OURS, alert_id=2**63 - 1, veiled=b"\xff" * 8, mac=bytes(12))
+    beyond = bounce_address(OURS, alert_id=2**63, veiled=bytes(8), mac=bytes(12))
     assert addressed(largest, OURS) is not None
     assert addressed(beyond, OURS) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies
 
+from tracker.mail import verp
 from tracker.sealing import tags
 
 KEY, OTHER = bytes(32), bytes([1]) * 32
@@ -73,6 +74,22 @@ def test_one_person_has_nothing_in_common_under_two_alerts() -> None:
     )
     assert first != second
     assert (5).to_bytes(8, "big") not in {first, second}
+
+
+@pytest.mark.parametrize("row", [-1, -5, 2**64])
+def test_what_is_no_id_is_refused(row: int) -> None:
+    with pytest.raises(ValueError, match="8 bytes"):
+        tags.veil(KEY, row, mac=bytes(12))
+
+
+def test_a_veiled_id_has_its_place_in_a_return_address() -> None:
+    assert tags.ROW_BYTES == verp.VEILED_BYTES
+
+
+def test_a_bounces_name_is_not_what_mail_servers_see() -> None:
+    seen = tags.mail(KEY, alert=1, row=5)
+    assert tags.bounce(KEY, alert=1, row=5)[:12] not in seen
+    assert tags.bounce(KEY, alert=1, row=5) != tags.bounce(KEY, alert=2, row=5)
 
 
 @pytest.mark.parametrize("veiled", [b"", bytes(3), bytes(8), b"\xff" * 30])

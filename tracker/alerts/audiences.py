@@ -36,7 +36,7 @@ def unpack(stored: object) -> tuple[int, ...]:
 
 def of_chunk(alert_id: int, number: int) -> dict[int, int]:
     """Give the slots of one chunk by subscription; none where there is no such chunk."""
-    if not _is_slot(number * CHUNK):
+    if not _is_slot(number) or not _is_slot(number * CHUNK):
         return {}
     ids = _pages(alert_id, {number}).get(number, ())
     return {one: number * CHUNK + place for place, one in enumerate(ids)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ RETRIES = 50
 """Deferred mails taken in hand at once."""
 NO_BITS = bytes((CHUNK + 7) // 8)
 """The bitmap of a chunk in which nothing is done."""
+
+_SHUFFLE = random.SystemRandom().shuffle
 
 FindMailing = Callable[[int], Mailing | None]
 """Gives what is needed to send an alert, or nothing where this worker cannot."""
@@ -109,15 +112,16 @@ def lease_chunk(
             .execution_options(synchronize_session=False)
         )
         slots = audiences.of_chunk(alert_id, number)
-        bounds = {"first": min(slots, default=0), "last": max(slots, default=0)}
-        rows = db.session.execute(_WHOLE_CHUNK, {**_whom(mailing), **bounds}).all()
+        rows = list(db.session.execute(_CONTACTS, {**_whom(mailing), "ids": list(slots)}))
+    # Not in the order of ids: mail servers' logs would tell whose row is whose.
+    _SHUFFLE(rows)
     bits = bits_of(done)
     todo = deque(
         Recipient(slots[row.id], row.id, row.contact, row.language)
         for row in rows
-        if row.id in slots and not has_bit(bits, slots[row.id])
+        if not has_bit(bits, slots[row.id])
     )
-    return Batch(mailing, number, bits, todo, stored=bytes(done or b""))
+    return Batch(mailing, number, bits, todo, stored=done if isinstance(done, bytes) else b"")
 
 
 def lease_due(
@@ -141,7 +145,7 @@ def lease_due(
         attempts = {one.slot: one.attempts for one in due}
         owners = audiences.of_slots(mailing.alert_id, attempts)
         values = {**_whom(mailing), "ids": list(owners.values())}
-        rows = {row.id: row for row in db.session.execute(_DUE, values)}
+        rows = {row.id: row for row in db.session.execute(_CONTACTS, values)}
     todo: deque[Recipient] = deque()
     skipped: list[Result] = []
     for slot, count in attempts.items():
@@ -156,22 +160,16 @@ def lease_due(
 # Built once: SQLAlchemy takes longer to build a query than the database to answer it.
 _ROWS = Subscription.__table__
 _MINE = (
+    _ROWS.c.id.in_(bindparam("ids", expanding=True)),
     _ROWS.c.campaign_id == bindparam("campaign_id"),
     _ROWS.c.generation <= bindparam("generation"),
     (_ROWS.c.scope == Scope.EVERY_UPDATE) | bindparam("tells_everybody", type_=Boolean()),
 )
-_SIDE_BY_SIDE = _ROWS.c.id.between(bindparam("first"), bindparam("last"))
-_FAR_APART = _ROWS.c.id.in_(bindparam("ids", expanding=True))
 _CONTACTS = select(_ROWS.c.id, _ROWS.c.contact, _ROWS.c.language).where(*_MINE)
-# An honest chunk has not more between its ends, but for a few who came late.
-_WHOLE_CHUNK = _CONTACTS.where(_SIDE_BY_SIDE).order_by(_ROWS.c.id).limit(2 * CHUNK)
-_DUE = _CONTACTS.where(_FAR_APART)
 # Asked together, before each window: a question of its own costs as much again.
 _LANGUAGES = select(
     _ROWS.c.id, _ROWS.c.language, queries.may_still_leave("alert_id").label("may_leave")
 ).where(*_MINE)
-_LANGUAGES_OF_CHUNK = _LANGUAGES.where(_SIDE_BY_SIDE).limit(2 * CHUNK)
-_LANGUAGES_OF_DUE = _LANGUAGES.where(_FAR_APART)
 
 
 def _whom(mailing: Mailing) -> dict[str, Any]:
@@ -189,21 +187,17 @@ def languages_of(batch: Batch, ids: list[int]) -> dict[int, str] | None:
     ``None`` where the alert may not be sent at this moment.
     """
     alert_id = batch.mailing.alert_id
-    values = {**_whom(batch.mailing), "alert_id": alert_id}
-    connection = db.session.connection()  # no objects are wanted, and it costs less
-    # Deferred mails lie far apart; those of a chunk are side by side.
-    if batch.number is None:
-        rows = connection.execute(_LANGUAGES_OF_DUE, {**values, "ids": ids}).all()
-    else:
-        values |= {"first": min(ids), "last": max(ids)}
-        rows = connection.execute(_LANGUAGES_OF_CHUNK, values).all()
+    values = {**_whom(batch.mailing), "alert_id": alert_id, "ids": ids}
+    # The connection's: no objects are wanted, and it costs less.
+    rows = db.session.connection().execute(_LANGUAGES, values).all()
     may_leave = rows[0].may_leave if rows else alert_id in queries.may_run([alert_id])
     return {row.id: row.language for row in rows} if may_leave else None
 
 
-def bits_of(stored: bytes | None) -> bytearray:
+def bits_of(stored: object) -> bytearray:
     """Give a stored bitmap to write into, of the right length whatever was stored."""
-    return bytearray((stored or b"")[: len(NO_BITS)].ljust(len(NO_BITS), b"\0"))
+    bits = stored if isinstance(stored, bytes) else b""
+    return bytearray(bits[: len(NO_BITS)].ljust(len(NO_BITS), b"\0"))
 
 
 def has_bit(bits: bytes | bytearray, slot: int) -> bool:

@@ -1,7 +1,8 @@
 """The worker judges what came back: believed only with a MAC of its own making.
 
-Whoever can write into the mailbox or the database can claim anything; only who was sent a mail
-knows its return address, and can do no more with it than stop mail to themselves.
+Whoever can write into the mailbox can claim anything; only who was sent a mail knows its return
+address, and can do no more with it than stop mail to themselves. (Who writes the database as
+well can seal another address into their own row, and have mail to that one stopped.)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy import delete, func, select, update
 
 from tracker.alerts.models import Alert
 from tracker.campaigns.models import Campaign
-from tracker.core import clock, tokens
+from tracker.core import clock
 from tracker.database import AWAY
 from tracker.extensions import db, writing
 from tracker.mail import services as mail
@@ -36,10 +37,11 @@ KEPT_DAYS = 7
 
 
 class Known(NamedTuple):
-    """Whose mail came back: the row, and the keyed hash of the address."""
+    """Whose mail came back: the row, the keyed hash of the address, the name of the mail."""
 
     subscription_id: int
     fingerprint: bytes
+    source: bytes
 
 
 def judge_claims(keystore: Keystore) -> int:
@@ -58,7 +60,7 @@ def _judge(claim_id: int, keystore: Keystore) -> int:
         known = _known(claim, keystore) if claim else None
         if claim is None or (isinstance(known, KeyMissing) and claim.day >= _oldest()):
             return 0
-        values = (claim.kind, claim.status, claim.alert_id, claim.mac)
+        values = (claim.kind, claim.status, claim.alert_id)
         with writing():
             return _settle(claim_id, *values, known if isinstance(known, Known) else None)
     except AWAY:
@@ -86,27 +88,33 @@ def _known(claim: ReturnClaim, keystore: Keystore) -> Known | KeyMissing | None:
         keys = keystore.campaign(campaign.key_id or "")
     except KeyMissing as missing:
         return missing
-    row_id = tags.unveil(keys.link_key, claim.row, mac=claim.mac)
+    row_id = tags.unveil(keys.link_key, claim.veiled, mac=claim.mac)
     expected = tags.mail(keys.link_key, alert=alert.id, row=row_id)[:MAC_BYTES]
     if not hmac.compare_digest(expected, claim.mac):
         log.warning("a claim about alert %s is not believed", alert.id)
         return None
     row = db.session.get(Subscription, row_id)
-    return None if row is None else _opened(row, keys, keystore)
+    if row is None:
+        return None
+    source = tags.bounce(keys.link_key, alert=alert.id, row=row.id)
+    return _opened(row, keys, keystore, source=source)
 
 
-def _opened(row: Subscription, keys: CampaignKeys, keystore: Keystore) -> Known | None:
+def _opened(
+    row: Subscription, keys: CampaignKeys, keystore: Keystore, *, source: bytes
+) -> Known | None:
     context = envelopes.context("contact", row.campaign_id, row.id)
     try:
         content = envelopes.open_sealed(keys.pair.private, row.contact, context=context)
-        return Known(row.id, tags.tag(keystore.site_key(), str(content["to"])))
+        fingerprint = tags.tag(keystore.site_key(), str(content["to"]))
+        return Known(row.id, fingerprint, source)
     except (envelopes.CannotOpen, KeyError):
         log.error("subscription %s does not open", row.id)
         return None
 
 
 def _settle(
-    claim_id: int, kind: ReportKind, status: str, alert_id: int, mac: bytes, known: Known | None
+    claim_id: int, kind: ReportKind, status: str, alert_id: int, known: Known | None
 ) -> int:
     """Take one claim away and do what follows from it; 0 where another worker was first."""
     taken: Any = db.session.execute(delete(ReturnClaim).where(ReturnClaim.id == claim_id))
@@ -118,18 +126,18 @@ def _settle(
     elif kind is ReportKind.UNSUBSCRIBE:
         db.session.execute(delete(Subscription).where(Subscription.id == known.subscription_id))
     else:
-        _bounced(kind, status, alert_id, mac, known)
+        _bounced(kind, status, alert_id, known)
     return 1
 
 
-def _bounced(kind: ReportKind, status: str, alert_id: int, mac: bytes, known: Known) -> None:
+def _bounced(kind: ReportKind, status: str, alert_id: int, known: Known) -> None:
     verdict = judge_report(kind.value, status)
     if verdict in {None, Verdict.REFUSED}:
         # Not final, or about us (5.7.x): nothing is wrong with the mailbox.
         return
     is_new = mail.record_bounce(
         known.fingerprint,
-        source=tokens.digest(mac),
+        source=known.source,
         is_hard=verdict in {Verdict.BAD_ADDRESS, Verdict.BOUNCED},
         suppresses=verdict is Verdict.BAD_ADDRESS,
     )

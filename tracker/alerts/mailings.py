@@ -101,8 +101,8 @@ class Mailing:
         sender = self.settings.mail_from or ""
         if returns:
             mac = mark[:MAC_BYTES]
-            row = tags.veil(self.keys.link_key, recipient.subscription_id, mac=mac)
-            sender = bounce_address(returns, alert_id=self.alert_id, row=row, mac=mac)
+            veiled = tags.veil(self.keys.link_key, recipient.subscription_id, mac=mac)
+            sender = bounce_address(returns, alert_id=self.alert_id, veiled=veiled, mac=mac)
         return Parcel(key, sender, recipient.address, body)
 
     def mark(self, row: int) -> bytes:

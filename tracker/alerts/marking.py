@@ -25,11 +25,11 @@ from tracker.alerts.models import (
     ExceptionState,
 )
 from tracker.alerts.stopping import Fate
-from tracker.core import clock, tokens
+from tracker.core import clock
 from tracker.extensions import db, insert
 from tracker.mail import services as mail
 from tracker.mail.tasks import GIVE_UP_AFTER, RETRY_MINUTES
-from tracker.mail.verp import MAC_BYTES
+from tracker.sealing import tags
 
 _QUIET = {"synchronize_session": False}
 
@@ -304,4 +304,7 @@ def _record_bounces(batch: Batch) -> None:
 
 def _source(batch: Batch, result: Result) -> bytes:
     """Give the name of one mail among bounces: each counts once, however it comes back."""
-    return tokens.digest(batch.mailing.mark(result.recipient.subscription_id)[:MAC_BYTES])
+    mailing = batch.mailing
+    return tags.bounce(
+        mailing.keys.link_key, alert=mailing.alert_id, row=result.recipient.subscription_id
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import random
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from flask import current_app
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    Float,
     Row,
     Select,
     and_,
@@ -19,9 +21,10 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased, load_only
 
 from tracker.alerts.models import (
+    CHUNK,
     RUNNING,
     UNFINISHED,
     Alert,
@@ -258,6 +261,7 @@ def free_chunk(
         "looked_after": moment - LATE,
         "with_held": with_held,
         "apart": list(apart),
+        "start": random.random(),  # noqa: S311 - hides an order, protects no secret
     }
     query = _free_chunk_locked() if lock else _free_chunk()
     return db.session.execute(query, values).first()
@@ -279,7 +283,13 @@ def _free_chunk() -> Select[int, int]:
             Alert.active_at > bindparam("looked_after"),
             may_leave(),
         )
-        .order_by(Alert.not_before, AlertChunk.is_held, AlertChunk.number)
+        # From anywhere on: whoever sees the mails leave shall not know whose chunk it is.
+        .order_by(
+            Alert.not_before,
+            AlertChunk.is_held,
+            AlertChunk.number < Alert.slots * bindparam("start", type_=Float()) / CHUNK,
+            AlertChunk.number,
+        )
         .limit(1)
     )
 
@@ -295,6 +305,8 @@ def due_exceptions(
     """Give deferred mails of one alert, none of those in ``apart``, whose next try is due."""
     query = (
         select(AlertException)
+        # Moments are not read: one that is none would stop those of all alerts.
+        .options(load_only(AlertException.attempts))
         .join(Alert, Alert.id == AlertException.alert_id)
         .join(Campaign, Campaign.id == Alert.campaign_id)
         .where(

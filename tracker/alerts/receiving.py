@@ -38,7 +38,7 @@ def _take(report: Report) -> None:
                 kind=report.kind,
                 status=report.status[:12],
                 alert_id=report.token.alert_id,
-                row=report.token.row,
+                veiled=report.token.veiled,
                 mac=report.token.mac,
                 day=clock.today(),
             )

@@ -17,8 +17,6 @@ from email.utils import format_datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import DataError, IntegrityError
-
 from tracker.alerts import marking, notices, queries, services, windows
 from tracker.alerts.batches import Batch, Result, lease_chunk, lease_due
 from tracker.alerts.limits import Limits, Picked
@@ -46,8 +44,6 @@ TURN_SECONDS = 0.5
 """How long alerts are sent before somebody's single mail gets its turn."""
 FEW_WAITING = 2
 """The next window is read before the line is empty, so that connections need not wait."""
-REFUSED = (DataError, IntegrityError, OverflowError)
-"""What is raised for rows that no database can hold."""
 LOOK_SECONDS = 0.2
 """Where nothing more was found to send, a turn leaves the tables alone for so long."""
 WELL = dt.timedelta(minutes=5)
@@ -156,7 +152,9 @@ class Sender:
                 chosen = self.limits.allowed(windows.still_to_tell(picked))
                 present, resting = windows.look(chosen, self.batches)
                 self._let_go(resting)
-        except REFUSED as error:
+        except AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - damaged rows raise whatever they like
             self._single_out(error)
             return 0
         self._forget_marked()
@@ -207,6 +205,7 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - damaged rows raise whatever they like
             log.error("deferred mails cannot be read: %s", type(error).__name__)
             db.session.rollback()
+            self._no_deferred_until = time.monotonic() + LOOK_SECONDS
             return None
         # Perhaps it cannot send the first alert, and others are due.
         if batch is None and self.mailings.apart() <= set(apart):
@@ -266,7 +265,9 @@ class Sender:
         try:
             with writing():
                 self._mark_all()
-        except REFUSED as error:
+        except AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - damaged rows raise whatever they like
             self._single_out(error)
         else:
             self._forget_marked()
@@ -278,7 +279,9 @@ class Sender:
             try:
                 with writing():
                     self._mark_all([batch])
-            except REFUSED:
+            except AWAY:
+                raise
+            except Exception:  # noqa: BLE001 - see above
                 log.error("alert %s cannot be marked", batch.mailing.alert_id)
                 self._pause(batch.mailing.alert_id, PauseReason.BROKEN)
                 self.batches.remove(batch)

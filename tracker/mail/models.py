@@ -102,7 +102,7 @@ class RateBucket(Model):
 class ReturnClaim(Model):
     """A bounce or complaint as it was received, not yet believed.
 
-    Whoever receives it holds no key; the worker finds out whose ``row`` it is,
+    Whoever receives it holds no key; the worker unveils whose mail it was,
     compares ``mac``, and deletes the claim.
     """
 
@@ -113,7 +113,7 @@ class ReturnClaim(Model):
     kind: Mapped[ReportKind] = mapped_column(Words(ReportKind))
     status: Mapped[str] = mapped_column(String(12))
     alert_id: Mapped[int]
-    row: Mapped[bytes] = mapped_column(LargeBinary)
+    veiled: Mapped[bytes] = mapped_column(LargeBinary)
     mac: Mapped[bytes] = mapped_column(LargeBinary)
     day: Mapped[dt.date]
 

@@ -14,7 +14,7 @@ import struct
 from typing import NamedTuple
 
 MAC_BYTES = 12
-ROW_BYTES = 8
+VEILED_BYTES = 8
 STOP_BYTES = 32
 _LONGEST = 254
 """Octets in an address (RFC 5321 §4.5.3.1.3, without the angle brackets)."""
@@ -25,22 +25,22 @@ _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 class ReturnToken(NamedTuple):
-    """One mail of an alert: the alert, the veiled subscription, and a MAC over both."""
+    """One mail of an alert: the alert, its subscription veiled, and a MAC over both ids."""
 
     alert_id: int
-    row: bytes
+    veiled: bytes
     mac: bytes
 
 
-def bounce_address(return_address: str, *, alert_id: int, row: bytes, mac: bytes) -> str:
+def bounce_address(return_address: str, *, alert_id: int, veiled: bytes, mac: bytes) -> str:
     """Give the sender of one mail: where it goes when it cannot be delivered.
 
     Raises ``ValueError`` where one of them does not fit into the token.
     """
-    if len(mac) != MAC_BYTES or len(row) != ROW_BYTES:
-        raise ValueError(f"a MAC has {MAC_BYTES} bytes here, and a row {ROW_BYTES} bytes")
+    if len(mac) != MAC_BYTES or len(veiled) != VEILED_BYTES:
+        raise ValueError(f"a MAC has {MAC_BYTES} bytes, a veiled row {VEILED_BYTES} bytes")
     try:
-        token = _to_text(_PLACES.pack(alert_id, row) + mac)
+        token = _to_text(_PLACES.pack(alert_id, veiled) + mac)
     except struct.error as error:
         raise ValueError("an alert has 8 bytes, unsigned") from error
     local, _, domain = return_address.rpartition("@")
@@ -52,10 +52,10 @@ def bounce_token(local_extension: str) -> ReturnToken | None:
     found = _from_text(local_extension, size=_PLACES.size + MAC_BYTES)
     if found is None:
         return None
-    alert_id, row = _PLACES.unpack_from(found)
+    alert_id, veiled = _PLACES.unpack_from(found)
     if alert_id >> 63:  # none of ours has it, and no database holds it
         return None
-    return ReturnToken(alert_id, row, mac=found[_PLACES.size :])
+    return ReturnToken(alert_id, veiled, mac=found[_PLACES.size :])
 
 
 def stop_extension(token: bytes) -> str:

@@ -33,13 +33,20 @@ def mail(key: bytes, *, alert: int, row: int) -> bytes:
     return hmac.digest(key, b"mail\0%d\0%d" % (alert, row), "sha256")
 
 
+def bounce(key: bytes, *, alert: int, row: int) -> bytes:
+    """Give the name under which one mail's bounce is counted, once; no mail server sees it."""
+    return hmac.digest(key, b"bounce\0%d\0%d" % (alert, row), "sha256")
+
+
 def veil(key: bytes, row: int, *, mac: bytes) -> bytes:
     """Give a row's id in 8 bytes that nobody can read who has not the key.
 
     The MAC over it is what makes each different, as in SIV (RFC 5297 §2.6). Mail servers see
     return addresses beside addresses; with a copy of the database they would know who is who.
-    Raises ``OverflowError`` for a number of more than 64 bits.
+    Raises ``ValueError`` for what is no id: negative, or of more than 64 bits.
     """
+    if row < 0 or row.bit_length() > 8 * ROW_BYTES:
+        raise ValueError("an id has 8 bytes, unsigned")
     return (row ^ _pad(key, mac)).to_bytes(ROW_BYTES, "big")
 
 
