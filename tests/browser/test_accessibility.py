@@ -168,7 +168,13 @@ def _alert(campaign: Campaign, headline: str, **values: Any) -> int:
     alert = factories.an_alert(told, window=600)
     moment = clock.now()
     if to is None:
-        figures = {"queued": 41_230, "sent": 12_000, "skipped": 41, "failed": 7}
+        figures = {
+            "slots": 41_500,
+            "queued": 41_230,
+            "sent": 12_000,
+            "skipped": 41,
+            "failed": 7,
+        }
         figures |= {"bounced": 3, "complained": 1}
         values = {"active_at": moment, **figures, **values}
         later = moment + dt.timedelta(hours=1)

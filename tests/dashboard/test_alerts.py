@@ -94,7 +94,13 @@ def test_on_its_way_it_shows_how_many_are_told_and_can_be_paused_or_stopped(
 ) -> None:
     moment = clock.now()
     page = announce(
-        state=AlertState.SENDING, active_at=moment, queued=1234, sent=1000, skipped=3, failed=2
+        state=AlertState.SENDING,
+        active_at=moment,
+        slots=1234,
+        queued=1234,
+        sent=1000,
+        skipped=3,
+        failed=2,
     )
     with app.app_context(), writing():
         alert = db.session.query(Alert).one()
@@ -123,7 +129,7 @@ def test_a_worker_that_fell_silent_is_noticed(
     signed_in: FlaskClient, announce: Announce
 ) -> None:
     long_ago = clock.now() - dt.timedelta(minutes=20)
-    page = announce(state=AlertState.SENDING, active_at=long_ago, queued=10)
+    page = announce(state=AlertState.SENDING, active_at=long_ago, slots=10, queued=10)
     assert "the worker may be down" in shown(signed_in, page)
 
 
@@ -141,7 +147,7 @@ def test_a_worker_that_fell_silent_is_noticed(
 def test_a_paused_alert_says_why_and_can_go_on(
     signed_in: FlaskClient, announce: Announce, reason: PauseReason, words: str
 ) -> None:
-    page = announce(state=AlertState.PAUSED, paused_for=reason, queued=9, sent=4)
+    page = announce(state=AlertState.PAUSED, paused_for=reason, slots=9, queued=9, sent=4)
     assert "Paused: 4 sent, 5 still to be sent" in shown(signed_in, page)
     assert words in shown(signed_in, page)
     assert buttons(signed_in, page) == ["resume-alert", "stop"]
@@ -166,7 +172,7 @@ def test_a_newer_alert_about_the_same_person_holds_the_older_one_back_and_no_oth
 def test_while_the_page_is_hidden_an_alert_says_that_it_is_held_back(
     app: Flask, signed_in: FlaskClient, announce: Announce
 ) -> None:
-    page = announce(state=AlertState.SENDING, active_at=clock.now(), queued=9, sent=4)
+    page = announce(state=AlertState.SENDING, active_at=clock.now(), slots=9, queued=9, sent=4)
     asked = shown(signed_in, f"{PAGE}/pause")
     assert "No alert leaves while the page is hidden." in asked
     assert "Stop for good what has not left of them" in asked
@@ -192,7 +198,7 @@ def test_while_the_page_is_hidden_an_alert_says_that_it_is_held_back(
 def test_an_alert_that_is_over_says_how_it_ended_and_has_no_buttons(
     signed_in: FlaskClient, announce: Announce, over: AlertState, sent: int, words: str
 ) -> None:
-    page = announce(state=over, done_at=clock.now(), queued=sent, sent=sent)
+    page = announce(state=over, done_at=clock.now(), slots=sent, queued=sent, sent=sent)
     for address in (page, PAGE, "/en/organise/mail"):
         assert words in shown(signed_in, address)
     assert buttons(signed_in, page) == []
@@ -202,7 +208,13 @@ def test_what_came_back_later_is_shown_as_figures_with_their_meaning(
     signed_in: FlaskClient, announce: Announce
 ) -> None:
     page = announce(
-        state=AlertState.DONE, done_at=clock.now(), queued=90, sent=90, bounced=4, complained=1
+        state=AlertState.DONE,
+        done_at=clock.now(),
+        slots=90,
+        queued=90,
+        sent=90,
+        bounced=4,
+        complained=1,
     )
     assert "Came back 4 Sent, then returned" in shown(signed_in, page)
     assert "Called spam 1 Readers marked the mail as spam" in shown(signed_in, page)
@@ -240,7 +252,7 @@ def test_paused_on_the_way_nothing_leaves_until_it_goes_on_where_it_was(
 def test_stopped_on_the_way_who_was_told_is_counted_and_nobody_else_is_told(
     app: Flask, signed_in: FlaskClient, announce: Announce
 ) -> None:
-    page = announce(state=AlertState.SENDING, active_at=clock.now(), queued=900)
+    page = announce(state=AlertState.SENDING, active_at=clock.now(), slots=900, queued=900)
     with app.app_context(), writing():
         alert = db.session.query(Alert).one()
         db.session.add(AlertChunk(alert_id=alert.id, number=0, done=bytes(63), sent=20))
