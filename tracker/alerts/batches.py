@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import random
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Boolean, bindparam, select, update
+from sqlalchemy import Boolean, ColumnElement, Row, Select, Table, bindparam, select, update
 
 from tracker.alerts import audiences, queries
 from tracker.alerts.mailings import Mailing, Recipient
 from tracker.alerts.models import CHUNK, AlertChunk, ExceptionState
 from tracker.core import clock
-from tracker.extensions import db, writing
+from tracker.extensions import among, db, writing
 from tracker.subscriptions.models import Scope, Subscription
 
 RETRIES = 50
@@ -112,7 +113,7 @@ def lease_chunk(
             .execution_options(synchronize_session=False)
         )
         slots = audiences.of_chunk(alert_id, number)
-        rows = list(db.session.execute(_CONTACTS, {**_whom(mailing), "ids": list(slots)}))
+        rows = _read_contacts(mailing, list(slots))
     # Not in the order of ids: mail servers' logs would tell whose row is whose.
     _SHUFFLE(rows)
     bits = bits_of(done)
@@ -144,8 +145,7 @@ def lease_due(
             one.due_at, one.lease_owner = clock.now() + lease, owner
         attempts = {one.slot: one.attempts for one in due}
         owners = audiences.of_slots(mailing.alert_id, attempts)
-        values = {**_whom(mailing), "ids": list(owners.values())}
-        rows = {row.id: row for row in db.session.execute(_CONTACTS, values)}
+        rows = {row.id: row for row in _read_contacts(mailing, list(owners.values()))}
     todo: deque[Recipient] = deque()
     skipped: list[Result] = []
     for slot, count in attempts.items():
@@ -157,19 +157,28 @@ def lease_due(
     return Batch(mailing, None, bytearray(), todo, results=skipped)
 
 
-# Built once: SQLAlchemy takes longer to build a query than the database to answer it.
-_ROWS = Subscription.__table__
-_MINE = (
-    _ROWS.c.id.in_(bindparam("ids", expanding=True)),
-    _ROWS.c.campaign_id == bindparam("campaign_id"),
-    _ROWS.c.generation <= bindparam("generation"),
-    (_ROWS.c.scope == Scope.EVERY_UPDATE) | bindparam("tells_everybody", type_=Boolean()),
-)
-_CONTACTS = select(_ROWS.c.id, _ROWS.c.contact, _ROWS.c.language).where(*_MINE)
-# Asked together, before each window: a question of its own costs as much again.
-_LANGUAGES = select(
-    _ROWS.c.id, _ROWS.c.language, queries.may_still_leave("alert_id").label("may_leave")
-).where(*_MINE)
+_ROWS = cast(Table, Subscription.__table__)
+
+
+def _mine(dialect: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        among(_ROWS.c.id, "ids", dialect),
+        _ROWS.c.campaign_id == bindparam("campaign_id"),
+        _ROWS.c.generation <= bindparam("generation"),
+        (_ROWS.c.scope == Scope.EVERY_UPDATE) | bindparam("tells_everybody", type_=Boolean()),
+    )
+
+
+@functools.cache  # SQLAlchemy takes longer to build it than the database to answer
+def _contacts(dialect: str) -> Select[int, bytes, str]:
+    return select(_ROWS.c.id, _ROWS.c.contact, _ROWS.c.language).where(*_mine(dialect))
+
+
+@functools.cache
+def _languages(dialect: str) -> Select[int, str, bool]:
+    # Asked together, before each window: a question of its own costs as much again.
+    may_leave = queries.may_still_leave("alert_id").label("may_leave")
+    return select(_ROWS.c.id, _ROWS.c.language, may_leave).where(*_mine(dialect))
 
 
 def _whom(mailing: Mailing) -> dict[str, Any]:
@@ -181,6 +190,11 @@ def _whom(mailing: Mailing) -> dict[str, Any]:
     }
 
 
+def _read_contacts(mailing: Mailing, ids: list[int]) -> list[Row[int, bytes, str]]:
+    query = _contacts(db.engine.dialect.name)
+    return list(db.session.execute(query, {**_whom(mailing), "ids": ids}))
+
+
 def languages_of(batch: Batch, ids: list[int]) -> dict[int, str] | None:
     """Give which of some subscriptions are to be told now, and in which language.
 
@@ -189,7 +203,8 @@ def languages_of(batch: Batch, ids: list[int]) -> dict[int, str] | None:
     alert_id = batch.mailing.alert_id
     values = {**_whom(batch.mailing), "alert_id": alert_id, "ids": ids}
     # The connection's: no objects are wanted, and it costs less.
-    rows = db.session.connection().execute(_LANGUAGES, values).all()
+    query = _languages(db.engine.dialect.name)
+    rows = db.session.connection().execute(query, values).all()
     may_leave = rows[0].may_leave if rows else alert_id in queries.may_run([alert_id])
     return {row.id: row.language for row in rows} if may_leave else None
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Collection
+from typing import cast
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Select, Table, bindparam, func, select
 
 from tracker.core import clock
-from tracker.extensions import db
+from tracker.extensions import among, db
 from tracker.mail.models import Delivery, OutboxKey, Suppression, SuppressionReason
 
-_ROWS = Suppression.__table__
-_SUPPRESSED = select(_ROWS.c.fingerprint).where(
-    _ROWS.c.fingerprint.in_(bindparam("these", expanding=True)),
-    _ROWS.c.until.is_(None) | (_ROWS.c.until >= bindparam("on")),
-)
+
+@functools.cache  # SQLAlchemy takes longer to build it than the database to answer
+def _suppressed(dialect: str) -> Select[bytes]:
+    rows = cast(Table, Suppression.__table__)
+    return select(rows.c.fingerprint).where(
+        among(rows.c.fingerprint, "these", dialect),
+        rows.c.until.is_(None) | (rows.c.until >= bindparam("on")),
+    )
 
 
 def newest_outbox_key() -> OutboxKey | None:
@@ -32,7 +37,8 @@ def is_suppressed(fingerprint: bytes, *, on: dt.date) -> bool:
 
 def suppressed(fingerprints: Collection[bytes], *, on: dt.date) -> set[bytes]:
     """Give which of several addresses get no mail on a day."""
-    return set(db.session.scalars(_SUPPRESSED, {"these": list(fingerprints), "on": on}))
+    query = _suppressed(db.engine.dialect.name)
+    return set(db.session.scalars(query, {"these": list(fingerprints), "on": on}))
 
 
 def count_suppressed() -> dict[SuppressionReason, int]:
