@@ -105,6 +105,8 @@ class Worker:
         # What was made so far stays: the collector need not look through it for each chunk.
         gc.collect()
         gc.freeze()
+        # A window makes some thousand objects, and nearly all of them are gone after it.
+        gc.set_threshold(20_000, 10, 10)
         with self.app.app_context():
             log.info("ready")
             self.bell.start()
