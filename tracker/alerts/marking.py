@@ -92,7 +92,8 @@ def _mark_chunk(batch: Batch, *, owner: str, lease: dt.timedelta) -> bool:
     for result in new:
         set_bit(batch.done, result.recipient.slot)
     counts = _counts(new)
-    written = db.session.connection().execute(
+    connection = db.session.connection()
+    written = connection.execute(
         _MARK,
         {
             "of_alert": batch.mailing.alert_id,
