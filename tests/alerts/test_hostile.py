@@ -328,6 +328,7 @@ def test_a_deferred_mail_tried_a_negative_number_of_times_stops_no_other_alert(
     house.change(AlertException, attempts=-100, due_at=clock.now() - dt.timedelta(hours=1))
     house.work_until(lambda: house.alert(alert_id).paused_for is PauseReason.BROKEN)
     house.work_until(lambda: house.alert(other).state is AlertState.DONE)
+    assert house.told()["other@example.org"] == 1
 
 
 def test_an_audience_that_names_people_of_another_campaign_tells_none_of_them(
@@ -400,3 +401,4 @@ def test_a_deferred_mail_of_no_known_time_stops_no_other_alert(
             {"alert": alert_id},
         )
     house.work_until(lambda: house.alert(other).state is AlertState.DONE)
+    assert house.told()["other@example.org"] == 1
