@@ -20,7 +20,7 @@ from tracker.demo.commands import demo_cli
 from tracker.mail.commands import mail_cli
 from tracker.organisers.commands import organisers_cli
 from tracker.settings import SettingsError
-from tracker.worker import Worker, forbid_core_dumps, stop_on_signals
+from tracker.worker import Worker, forbid_core_dumps, stop_on_signals, tune_collector
 
 
 @click.group(
@@ -45,6 +45,7 @@ def work() -> None:
     if not app.config["TRACKER"].mail_from:
         raise SettingsError(["TRACKER_MAIL_FROM is missing: the worker needs a sender."])
     worker = Worker(app)
+    tune_collector()
     with stop_on_signals(worker):
         worker.run()
 

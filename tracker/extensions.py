@@ -37,7 +37,7 @@ def insert(table: type[Model]) -> sqlite.Insert | postgresql.Insert:
 def among(column: Column[Any], name: str, dialect: str) -> ColumnElement[bool]:
     """Say whether a column is one of the values bound to ``name``.
 
-    One parameter on PostgreSQL: of fifty it would make a plan anew each time.
+    One parameter on PostgreSQL: of many it would make a plan anew each time.
     """
     if dialect == "sqlite":
         return column.in_(bindparam(name, expanding=True))

@@ -102,9 +102,6 @@ class Worker:
 
     def run(self) -> None:
         """Work until told to stop; what is being sent is finished first."""
-        # What was made so far stays: the collector need not look through it for each chunk.
-        gc.collect()
-        gc.freeze()
         with self.app.app_context():
             log.info("ready")
             self.bell.start()
@@ -294,6 +291,15 @@ def stop_on_signals(worker: Worker) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def tune_collector() -> None:
+    """Let the garbage collector of this process look less often, and not at what stays."""
+    # What was made so far stays: it need not be looked through for each chunk.
+    gc.collect()
+    gc.freeze()
+    # A window makes some thousand objects, and nearly all of them are gone after it.
+    gc.set_threshold(20_000, 10, 10)
 
 
 def forbid_core_dumps() -> None:

@@ -92,7 +92,8 @@ def _mark_chunk(batch: Batch, *, owner: str, lease: dt.timedelta) -> bool:
     for result in new:
         set_bit(batch.done, result.recipient.slot)
     counts = _counts(new)
-    written = db.session.execute(
+    connection = db.session.connection()
+    written = connection.execute(
         _MARK,
         {
             "of_alert": batch.mailing.alert_id,
@@ -104,7 +105,7 @@ def _mark_chunk(batch: Batch, *, owner: str, lease: dt.timedelta) -> bool:
             "more_skipped": counts["skipped"],
             **{f"new_{name}": value for name, value in _lease(batch, owner, lease).items()},
         },
-    ).rowcount  # type: ignore[attr-defined]  # an UPDATE's result has one
+    ).rowcount
     if written:
         _add_exceptions(batch.mailing.alert_id, new)
         return True

@@ -1,6 +1,6 @@
 """One worker sends alerts: leases chunks, reads who is still to be told, feeds the pipeline.
 
-Every window of at most 50 mails or half a second is one transaction that writes down what the
+Every window of at most 64 mails or half a second is one transaction that writes down what the
 mail server said, asks whether the alert may still be sent, and reads again who is subscribed
 and not suppressed (DESIGN §7): so pausing, stopping and unsubscribing take effect at once. A
 mail that was not begun by then is taken back and asked about again.

@@ -17,7 +17,7 @@ from tracker.sealing import envelopes
 
 log = logging.getLogger(__name__)
 
-WINDOW = 50
+WINDOW = 64
 """Most mails between two readings of who is to be told."""
 FEW_OPENED = 4
 """Addresses opened between two looks at the connections: less than half a millisecond."""

@@ -38,7 +38,9 @@ def is_suppressed(fingerprint: bytes, *, on: dt.date) -> bool:
 def suppressed(fingerprints: Collection[bytes], *, on: dt.date) -> set[bytes]:
     """Give which of several addresses get no mail on a day."""
     query = _suppressed(db.engine.dialect.name)
-    return set(db.session.scalars(query, {"these": list(fingerprints), "on": on}))
+    # The connection's: no objects are wanted, and it costs less.
+    found = db.session.connection().execute(query, {"these": list(fingerprints), "on": on})
+    return set(found.scalars())
 
 
 def count_suppressed() -> dict[SuppressionReason, int]:
