@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from time import monotonic
 
 import pytest
 from playwright.sync_api import Page
 from sqlalchemy import select
 
-from tests.browser.conftest import Site, follow
+from tests.browser.conftest import PATIENCE, Site, follow
 from tests.support import factories
 from tests.support.sink import Mail
 from tracker.campaigns.models import Campaign
@@ -85,6 +86,54 @@ def test_subscribe_and_leave_by_the_link_in_the_mail(
     page.goto(site.link(mail, "/unsubscribe/"))
     follow(page, "main form button")
     with site.app.app_context():
+        assert subscriptions.count_active(campaign_id, for_status_change=True) == 0
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_write_try_publish_and_the_supporter_is_told_and_leaves(
+    site: Site, open_page: Opener, lang: str, script: bool
+) -> None:
+    page = open_page(width=360, script=script)
+    page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz/subscribe")
+    page.fill("#email", "sara@example.org")
+    page.check("input[name=scope][value=every-update]")
+    follow(page, "form.slip button[type=submit]")
+    page.goto(site.link(site.mail_to("sara@example.org"), "/confirm/"))
+    follow(page, "form.slip button[type=submit]")
+
+    organiser = open_page(width=360, script=script)
+    organiser.goto(f"{site.url}/{lang}/organisers/sign-in")
+    organiser.fill("#email", "organiser@example.org")
+    organiser.fill("#password", factories.PASSWORD)
+    follow(organiser, "main form button[type=submit]")
+    organiser.goto(f"{site.url}/{lang}/organise/campaigns/amar-fayaz/updates/new")
+    organiser.fill("#headline", "Brought before a judge")
+    organiser.fill("#text", "He was seen in court this morning.")
+    organiser.locator("select[name^=status]").select_option("detained")
+    organiser.locator("select[name^=certainty]").select_option("confirmed")
+    organiser.check("input[name=alerts][value=yes]")
+    follow(organiser, "form.wide button[type=submit]")
+    follow(organiser, "form[action*='/trial'] button")
+    tried = site.mail_to("organiser@example.org")
+    follow(organiser, "form[action$='/publish'] button")
+    follow(organiser, "form[action$='/send-now'] button")
+
+    told = site.mail_to("sara@example.org", number=2)
+    assert "Brought before a judge" in told.subject
+    assert "Brought before a judge" in tried.subject
+    until = monotonic() + PATIENCE
+    while organiser.locator("progress, form[action$='/stop']").count():
+        assert monotonic() < until
+        organiser.reload()
+    figures = organiser.inner_text("section[aria-labelledby^=alert-]")
+    assert ("Done: 1 sent" if lang == "en" else "الرسائل المُرسَلة: 1") in figures
+    page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz?fresh")
+    assert "Brought before a judge" in page.inner_text("main")
+    page.goto(site.link(told, "/unsubscribe/"))
+    follow(page, "main form button")
+    with site.app.app_context():
+        campaign_id = db.session.scalars(select(Campaign.id)).one()
         assert subscriptions.count_active(campaign_id, for_status_change=True) == 0
 
 

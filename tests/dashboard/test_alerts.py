@@ -125,6 +125,24 @@ def test_before_its_list_is_written_it_says_that_nobody_was_told(
     assert buttons(signed_in, page) == ["pause-alert", "stop"]
 
 
+def test_who_watched_it_go_reads_on_the_campaign_s_page_how_it_ended(
+    signed_in: FlaskClient, announce: Announce
+) -> None:
+    now = clock.now()
+    for hours, told in ((30, 7), (3, 8), (1, 9)):
+        announce(
+            headline=f"{hours} hours ago",
+            state=AlertState.DONE,
+            done_at=now - dt.timedelta(hours=hours),
+            slots=told,
+            sent=told,
+        )
+    panels = signed_in.get(PAGE).text.count('panel" aria-labelledby="alert-')
+    assert panels == 1, "the last one only: the others are in the table"
+    assert "Alert: 1 hours ago Done: 9 sent, 0 skipped, 0 failed" in shown(signed_in, PAGE)
+    assert buttons(signed_in, PAGE) == []
+
+
 def test_a_worker_that_fell_silent_is_noticed(
     signed_in: FlaskClient, announce: Announce
 ) -> None:

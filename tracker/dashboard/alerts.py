@@ -20,6 +20,9 @@ from tracker.extensions import wake_after_commit
 SILENT = dt.timedelta(minutes=5)
 """An alert on its way that no worker looked after for so long makes us doubt the worker."""
 
+RECENT = dt.timedelta(days=1)
+"""How long the campaign's page says how an alert ended, for whoever watched it go."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AlertShown:
@@ -51,6 +54,7 @@ class AlertShown:
     complained: int
     limit: str
     takes: str
+    ended_at: dt.datetime | None
 
     @property
     def is_waiting(self) -> bool:
@@ -68,6 +72,14 @@ def alerts_shown(campaign_id: int) -> dict[int, AlertShown]:
     found = queries.of_campaign(campaign_id)
     held = queries.held_alerts([campaign_id]) if found else set()
     return {one.update_id: alert_shown(one, is_held=one.id in held) for one in found.values()}
+
+
+def to_watch(shown: dict[int, AlertShown]) -> list[AlertShown]:
+    """Give those that are not over, and the one that ended last where that is not long ago."""
+    since = clock.now() - RECENT
+    ended = [one for one in shown.values() if one.ended_at and one.ended_at > since]
+    ended.sort(key=lambda one: one.ended_at or since)
+    return [one for one in shown.values() if one.is_active] + ended[-1:]
 
 
 def alert_shown(alert: Alert, *, is_held: bool = False) -> AlertShown:
@@ -97,6 +109,7 @@ def alert_shown(alert: Alert, *, is_held: bool = False) -> AlertShown:
         complained=alert.complained,
         limit=limits.rate_label(rate) if rate else "",
         takes=limits.time_label(found.left, rate=rate) if rate else "",
+        ended_at=alert.done_at,
     )
 
 

@@ -16,7 +16,7 @@ from tracker.campaigns.status import tone
 from tracker.core import clock, guard
 from tracker.core.errors import Refused
 from tracker.dashboard import access, queries, translations
-from tracker.dashboard.alerts import alerts_shown
+from tracker.dashboard.alerts import alerts_shown, to_watch
 from tracker.dashboard.blueprint import ROW, bp
 from tracker.organisers import session
 from tracker.signatures import queries as signatures
@@ -65,6 +65,7 @@ def campaign(slug: str) -> ResponseReturnValue:
         drafts=drafts,
         published=updates.published(found.id),
         alerts=shown,
+        watched=to_watch(shown),
         languages_shown=translations.progress(found),
     )
 
