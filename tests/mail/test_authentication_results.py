@@ -97,6 +97,16 @@ def test_a_signature_of_another_domain_is_no_full_pass() -> None:
     assert "not for example.org" in finding.sentence
 
 
+def test_a_pass_of_somebody_else_does_not_hide_our_own_failure() -> None:
+    header = b"Authentication-Results: mx.example.net; spf=fail"
+    header += b" smtp.mailfrom=example.org; spf=pass smtp.helo=mail.example.org"
+    header += b"; dkim=fail header.d=example.org; dkim=pass header.d=relay.example.com\n\n"
+    assert by_check(header, "SPF")[0].level is Level.WRONG
+    assert by_check(header, "DKIM")[0].level is Level.WRONG
+    helo = b"Authentication-Results: mx.example.net; spf=pass smtp.helo=mail.example.org\n\n"
+    assert by_check(helo, "SPF")[0].level is Level.GOOD, "of a bounce there is nothing else"
+
+
 @pytest.mark.parametrize(
     ("name", "left"),
     [

@@ -15,7 +15,7 @@ import pytest
 from nacl.public import PrivateKey
 
 from tracker.sealing import envelopes, keystore
-from tracker.sealing.keystore import KeyMissing, Keystore
+from tracker.sealing.keystore import KeyMissing, Keystore, UnsafeKeystore
 
 TODAY = dt.date(2026, 11, 8)
 
@@ -53,6 +53,28 @@ def test_nobody_else_may_read_the_folder_or_a_key(folder: Path) -> None:
     files = list(folder.iterdir())
     assert len(files) == 5
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+@pytest.mark.parametrize("part", ["", "epoch.key"])
+def test_keys_that_somebody_else_could_have_put_there_are_not_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    fill(Keystore(folder))
+    (folder / part).chmod(0o707)
+    with pytest.raises(UnsafeKeystore):
+        Keystore(folder)
+    (folder / part).chmod(0o700)
+    Keystore(folder)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    if os.getuid():
+        with pytest.raises(UnsafeKeystore):
+            Keystore(folder)
+        return
+    os.chown(folder / part, 4711, -1)
+    with pytest.raises(UnsafeKeystore):
+        Keystore(folder)
+    monkeypatch.undo()
+    Keystore(folder)  # root, who may do everything anyway
 
 
 def test_the_public_key_that_is_given_belongs_to_the_private_one_that_is_kept(

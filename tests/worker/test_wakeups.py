@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ from tracker.app import create_app
 from tracker.campaigns import services as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.core import clock, wakeups
+from tracker.core.wakeup_storages import FileStorage
 from tracker.core.wakeups import KEEP_HOUSE, SWEEP, Queue
 from tracker.extensions import db, writing
 from tracker.mail.models import MailCap
@@ -289,3 +292,26 @@ def test_a_turn_needs_no_bell(site: Flask, sink: Sink) -> None:
             pass
         worker.office.close()
     assert sink.to("sara@example.org")
+
+
+def test_a_command_that_ends_while_the_queue_is_made_locks_nobody_out(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user's umask would keep web and worker from a file that is half made."""
+    file = tmp_path / "queue.db"
+    before = os.umask(0o077)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fchmod", _end)
+            with pytest.raises(KeyboardInterrupt):
+                FileStorage("tracker", file).enqueue(b'"look"')
+        assert not file.exists()
+        assert list(tmp_path.glob("queue.db*")) == []
+        FileStorage("tracker", file).enqueue(b'"look"')
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o660
+
+
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import sqlite3
 import stat
 from pathlib import Path
@@ -151,12 +152,19 @@ class FileStorage(SqliteStorage):
         return made
 
     def _make_file(self) -> None:
-        # Web and worker may be two users of one group; SQLite would let in only its maker.
-        with contextlib.suppress(FileExistsError):
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(self.path, flags, 0o660)
+        # Web and worker may be two users of one group; SQLite would let in only its maker. It
+        # has its name only when all may use it: a short command may end at any moment.
+        if os.path.lexists(self.path):
+            return
+        draft = f"{self.path}.{secrets.token_hex(8)}"
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660)
+        try:
             os.fchmod(descriptor, 0o660)
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, self.path)
+        finally:
             os.close(descriptor)
+            os.unlink(draft)
 
 
 class SchemaStorage(PostgresStorage):

@@ -93,12 +93,19 @@ def _judged(
     if not results:
         sentence = f"{plain(by)}, which received the test mail, says nothing about {check}."
         return Finding(Level.UNKNOWN, check, sentence)
+    if check == "SPF":
+        # The name said in HELO is nobody's sender (RFC 7208 §2.3).
+        results = [one for one in results if "smtp.mailfrom" in one.properties] or results
+    ours = [one for one in results if _is_ours(one, domain, policy=policy)]
     passed = [one for one in results if one.result in ("pass", "bestguesspass")]
+    if check == "DKIM" and ours and not any(one in passed for one in ours):
+        # Somebody else's signature beside it does not make ours a good one.
+        passed = []
     if not passed:
         is_temporary = any(one.result == "temperror" for one in results)
         level = Level.UNKNOWN if is_temporary else Level.WRONG
         return Finding(level, check, f"{told}. {_REMEDIES[check]}")
-    if check == "DKIM" and not any(_is_ours(one, domain, policy=policy) for one in passed):
+    if check == "DKIM" and not ours:
         return Finding(
             Level.ADVICE,
             check,

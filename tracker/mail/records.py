@@ -205,22 +205,30 @@ def ptr(address: Address, names: Mapping[str, Sequence[Address]], *, host: str) 
     """Judge the names of a mail server's address; ``names`` tells where each leads back to."""
     wanted = "its name" if host == str(address) else host
     if not names:
-        return _wrong(
-            "PTR",
-            f"{address} ({host}) has no reverse name. Have whoever runs its network set the PTR"
-            f" record to {wanted}; large providers refuse mail from addresses without.",
+        return _perhaps(
+            f"{address} ({host}) has no reverse name. That is right only where this server"
+            " hands our mail on to others; if it sends by itself, have whoever runs its network"
+            f" set the PTR record to {wanted}: large providers refuse mail from addresses"
+            " without.",
         )
     for name, addresses in names.items():
         if address in addresses:
             return Finding(
-                Level.GOOD, "PTR", f"{address} is called {plain(name)}, which leads back to it."
+                Level.GOOD,
+                "PTR",
+                f"{address} ({host}) is called {plain(name)}, which leads back to it. If mail"
+                " leaves from another address, that one needs a name, too.",
             )
     shown = plain(", ".join(names))
-    return _wrong(
-        "PTR",
-        f"{address} ({host}) is called {shown}, but that name does not lead back to it. Give"
-        " the name this address, or the address another name.",
+    return _perhaps(
+        f"{address} ({host}) is called {shown}, but that name does not lead back to it. If this"
+        " server sends by itself, give the name this address, or the address another name.",
     )
+
+
+def _perhaps(sentence: str) -> Finding:
+    """Tell of what is wrong only where the server we know is the one that others see."""
+    return Finding(Level.UNKNOWN, "PTR", sentence)
 
 
 def _wrong(check: str, sentence: str) -> Finding:

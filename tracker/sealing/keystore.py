@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import os
 import secrets
+import stat
 import threading
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,10 @@ class KeyMissing(Exception):
     """This worker does not hold the key; another may."""
 
 
+class UnsafeKeystore(Exception):
+    """Somebody else could have put keys there; the process must not start."""
+
+
 class CampaignKeys(NamedTuple):
     """What the worker holds for one campaign."""
 
@@ -38,9 +43,13 @@ class Keystore:
     """The folder of one worker (several workers may share it)."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the folder, made when missing, readable by its owner only."""
+        """Open the folder, made when missing, readable by its owner only.
+
+        Raises :class:`UnsafeKeystore` where it is another user's, or anybody may write to it.
+        """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _check_owner(folder)
         self._cache: dict[str, dict[str, Any]] = {}
         self._guard = threading.Lock()
         self._epoch = SecretBox(self._epoch_key())
@@ -105,6 +114,7 @@ class Keystore:
         path = self.folder / "epoch.key"
         if not path.exists():
             _write_once(path, secrets.token_bytes(32))
+        _check_owner(path)
         return path.read_bytes()
 
     def _read(self, name: str) -> dict[str, Any]:
@@ -134,8 +144,8 @@ class Keystore:
             return self._read(name)
         path = self.folder / f"{name}.key"
         if path.exists():
-            # Present but unreadable: never make a second key under the same name.
-            raise KeyMissing(name)
+            # Another process was first; or it is unreadable, and no second key may be made.
+            return self._read(name)
         content = json.dumps({"name": name, **make()}).encode()
         _write_once(path, bytes(self._epoch.encrypt(content)))
         return self._read(name)
@@ -166,6 +176,17 @@ def _pair_content() -> dict[str, str]:
 
 def _random_hex() -> str:
     return secrets.token_bytes(32).hex()
+
+
+def _check_owner(path: Path) -> None:
+    """Refuse what another user may have put there; a disk's mount may be root's."""
+    found, user = path.stat(), os.geteuid()
+    if (user and found.st_uid not in (user, 0)) or found.st_mode & stat.S_IWOTH:
+        raise UnsafeKeystore(
+            f"{path} is another user's, or anybody may write to it: who knows whose keys these"
+            " are. The keystore must belong to the worker, in a folder that nobody else can"
+            " rename."
+        )
 
 
 def _write_once(path: Path, content: bytes) -> None:
