@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,14 +28,21 @@ from tracker.alerts.models import Alert
 from tracker.app import create_app
 from tracker.campaigns import services as campaigns
 from tracker.campaigns.models import Campaign
+from tracker.database import write_mode
 from tracker.extensions import db, writing
 from tracker.mail.models import Bounce, ReturnClaim, Suppression, SuppressionReason
+from tracker.mail.verp import bounce_address
 from tracker.settings import load
 from tracker.subscriptions.models import Subscription
 from tracker.worker import Worker
 
 OURS = "bounces@example.org"
 GONE, SARA = "no-such-person@example.org", "sara@example.org"
+
+
+def clean() -> dict[str, str]:
+    """Give this process's variables without any of ours."""
+    return {name: value for name, value in os.environ.items() if "TRACKER" not in name}
 
 
 @dataclass
@@ -70,11 +78,10 @@ class Site:
 
     def run(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run the console script as the mail server would, without a keystore."""
-        clean = {name: value for name, value in os.environ.items() if "TRACKER" not in name}
         nowhere = {"TRACKER_KEYSTORE": str(self.app.config["TRACKER"].data / "no-keys")}
         return subprocess.run(
             [sys.executable, "-m", "tracker", "mail", *arguments],
-            env={**clean, **self.variables, **nowhere},
+            env={**clean(), **self.variables, **nowhere},
             cwd=paths.PACKAGE.parent,
             input=given,
             capture_output=True,
@@ -232,19 +239,21 @@ def test_a_mail_to_the_unsubscribe_address_ends_the_mails_without_the_worker(
     assert [one.to for one in sink.mails] == ["omar@example.org"]
 
 
+def mailbox_of(dovecot: Dovecot) -> dict[str, str]:
+    return {
+        "TRACKER_IMAP_HOST": "127.0.0.1",
+        "TRACKER_IMAP_PORT": str(dovecot.port),
+        "TRACKER_IMAP_SECURITY": "none",
+        "TRACKER_IMAP_USER": dovecot.user,
+        "TRACKER_IMAP_PASSWORD": dovecot.password,
+    }
+
+
 def test_bounces_are_fetched_from_a_mailbox_and_deleted_once_taken(
     site: Callable[..., Site], sink: Sink, dovecot: Dovecot
 ) -> None:
     dovecot.clear()
-    here = site(
-        sink.port,
-        SARA,
-        TRACKER_IMAP_HOST="127.0.0.1",
-        TRACKER_IMAP_PORT=str(dovecot.port),
-        TRACKER_IMAP_SECURITY="none",
-        TRACKER_IMAP_USER=dovecot.user,
-        TRACKER_IMAP_PASSWORD=dovecot.password,
-    )
+    here = site(sink.port, SARA, **mailbox_of(dovecot))
     first = here.tell("Found in prison")
     [mail] = sink.mails
     dovecot.put(bounce(mail.sender), b"Subject: lunch?\r\n\r\nAt noon.\r\n")
@@ -256,19 +265,72 @@ def test_bounces_are_fetched_from_a_mailbox_and_deleted_once_taken(
     assert here.figures(first) == (1, 0, 1, 0)
 
 
-def test_a_mail_server_is_asked_to_wait_where_the_database_is_away(
-    variables: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ({"TRACKER_DATABASE_URL": "postgresql://nobody@/none?host={file}"}, "database"),
+        ({"TRACKER_DATABASE_URL": "sqlite:///{file}/tracker.db"}, "NotADirectoryError"),
+        ({"TRACKER_DATABASE_URL": "sqlite:///{file}.db"}, "database"),
+        ({"TRACKER_SECRET": "short"}, "TRACKER_SECRET"),
+        ({"TRACKER_RETURN_ADDRESS": ""}, "TRACKER_RETURN_ADDRESS"),
+    ],
+    ids=["away", "no folder", "no tables", "settings", "nothing can come back"],
+)
+def test_a_mail_server_is_asked_to_wait_whatever_is_wrong(
+    variables: dict[str, str], tmp_path: Path, broken: dict[str, str], said: str
 ) -> None:
-    clean = {name: value for name, value in os.environ.items() if "TRACKER" not in name}
-    variables["TRACKER_DATABASE_URL"] = f"postgresql://nobody@/none?host={tmp_path}"
+    (tmp_path / "file").touch()
+    changed = {name: text.format(file=tmp_path / "file") for name, text in broken.items()}
     answer = subprocess.run(
         [sys.executable, "-m", "tracker", "mail", "receive"],
-        env={**clean, **variables},
+        env={**clean(), **variables, **changed},
         cwd=paths.PACKAGE.parent,
-        input=bounce(OURS),
+        input=bounce(bounce_address(OURS, alert_id=1, veiled=bytes(8), mac=bytes(12))),
         capture_output=True,
     )
     assert answer.returncode == os.EX_TEMPFAIL, answer.stderr
+    assert said in answer.stderr.decode()
+    assert b"Traceback" not in answer.stderr, "it could be mailed to the sender"
+
+
+def test_the_mailbox_is_fetched_again_and_again_until_the_process_is_ended(
+    site: Callable[..., Site], sink: Sink, dovecot: Dovecot
+) -> None:
+    dovecot.clear()
+    here = site(sink.port, SARA, **mailbox_of(dovecot))
+    here.tell("Found in prison")
+    [mail] = sink.mails
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracker", "mail", "fetch", "--every", "10"],
+        env={**clean(), **here.variables},
+        cwd=paths.PACKAGE.parent,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"0 messages")
+        dovecot.put(bounce(mail.sender))
+        assert process.stdout.readline() == b"1 messages. failed: 1\n"
+    finally:
+        process.terminate()
+        process.communicate(timeout=5)
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_where_the_database_takes_nothing_all_stays_and_the_status_says_so(
+    site: Callable[..., Site], sink: Sink, dovecot: Dovecot
+) -> None:
+    dovecot.clear()
+    here = site(sink.port, SARA, **mailbox_of(dovecot))
+    here.tell("Found in prison")
+    [mail] = sink.mails
+    dovecot.put(*[bounce(mail.sender)] * 3)
+    with here.app.app_context(), write_mode(), db.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE return_claims RENAME TO elsewhere")
+    answer = here.run("fetch")
+    assert answer.returncode != 0
+    assert answer.stderr
+    assert len(dovecot.kept()) == 3
 
 
 def test_the_mail_says_where_it_returns_to_and_how_to_leave(

@@ -9,14 +9,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support import requirements
 from tests.support.dovecot import Dovecot, make_certificate, running_dovecot
 from tracker.configuration.mail import Imap
+from tracker.database import DatabaseBusy
+from tracker.mail import imap as imap_client
 from tracker.mail.bounces import LONGEST
-from tracker.mail.imap import fetch
 from tracker.mail.mailbox import MailboxTrouble
 
 
@@ -44,6 +46,10 @@ def mailbox(dovecot: Dovecot, **values: object) -> Imap:
         ca_file=dovecot.certificate,
     )
     return dataclasses.replace(usual, **values)  # type: ignore[arg-type]  # fields by name
+
+
+def fetch(imap: Imap, **values: Any) -> int:
+    return imap_client.fetch(imap, **values).taken
 
 
 def mail(number: int) -> bytes:
@@ -138,6 +144,22 @@ def test_a_run_in_which_nothing_can_be_taken_has_an_end(dovecot: Dovecot) -> Non
     assert fetch(mailbox(dovecot), take=take, limit=4) == 0
     assert len(tried) == 4
     assert len(dovecot.kept()) == 9
+
+
+def test_where_the_database_is_away_the_run_ends_at_the_first_message(
+    dovecot: Dovecot,
+) -> None:
+    dovecot.put(mail(1), mail(2))
+    tried: list[bytes] = []
+
+    def take(raw: bytes) -> None:
+        tried.append(raw)
+        raise DatabaseBusy
+
+    with pytest.raises(DatabaseBusy):
+        fetch(mailbox(dovecot), take=take)
+    assert len(tried) == 1
+    assert len(dovecot.kept()) == 2
 
 
 def test_of_a_huge_message_only_the_beginning_is_fetched(dovecot: Dovecot) -> None:

@@ -57,6 +57,18 @@ def test_a_mail_to_the_unsubscribe_address_arrives_with_its_token(
     assert read(raw, return_address=OURS) == expected
 
 
+def test_with_the_documented_settings_the_outside_may_return_mail_to_us_and_to_nobody_unknown(
+    running: tuple[Postfix, Pile],
+) -> None:
+    postfix, _ = running
+    with smtplib.SMTP("127.0.0.1", postfix.strict_port, timeout=20) as client:
+        client.ehlo("mx.example.net")
+        client.mail("")
+        assert client.rcpt(SENDER)[0] == 250
+        assert client.rcpt(OURS)[0] == 250
+        assert client.rcpt("no-such-person@example.org")[0] == 550
+
+
 def test_a_vacation_notice_without_a_sender_unsubscribes_nobody(
     running: tuple[Postfix, Pile],
 ) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from tests.support.sink import free_port
 
 START_SECONDS = 60
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Ends with its input, so also where the tests are killed.
 _GUARD = 'postfix -c "$1/etc" start-fg & read -r _; postfix -c "$1/etc" stop; wait; rm -rf "$1"'
@@ -42,7 +43,7 @@ recipient_delimiter = +
 transport_maps = inline:{{ {{{returning}@{domain} = back:}} }}
 alias_maps =
 alias_database =
-local_recipient_maps =
+local_recipient_maps = {known}
 smtpd_reject_unlisted_recipient = no
 smtpd_relay_restrictions = permit_mynetworks, reject
 default_transport = error:5.1.2 this server sends nothing to other machines
@@ -59,6 +60,8 @@ biff = no
 
 _SERVICES = """
 127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{strict_port} inet n - n - - smtpd
+  -o smtpd_reject_unlisted_recipient=yes
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -82,12 +85,15 @@ back unix - n n - 4 pipe
 class Postfix:
     """A running server: mail for ``domain`` goes to whoever it is on ``port``.
 
+    On ``strict_port`` it refuses whom it does not know, as every Postfix does that was not told
+    otherwise; who returns mail to us from elsewhere comes that way.
     It takes every recipient and returns mail for people it does not know to its sender; what
     cannot be returned either is gone.
     """
 
     folder: Path
     port: int
+    strict_port: int
     domain: str
 
     @property
@@ -130,7 +136,7 @@ def running_postfix(
     where the server does not start.
     """
     folder = Path(tempfile.mkdtemp(prefix="tracker-smtp-"))
-    server = Postfix(folder, free_port(), domain)
+    server = Postfix(folder, free_port(), free_port(), domain)
     guard = None
     try:
         _configure(server, command=_quoted(deliver), user=user, returning=returning)
@@ -157,10 +163,20 @@ def _configure(server: Postfix, *, command: str, user: str, returning: str) -> N
         (folder / name).mkdir(mode=0o755)
     (folder / "spool").chmod(0o1777)
     shutil.chown(folder / "data", "postfix")
-    main = _MAIN.format(folder=folder, domain=server.domain, returning=returning)
+    main = _MAIN.format(
+        folder=folder, domain=server.domain, returning=returning, known=documented_recipients()
+    )
     (folder / "etc" / "main.cf").write_text(main)
-    services = _SERVICES.format(port=server.port, user=user, command=command)
+    services = _SERVICES.format(
+        port=server.port, strict_port=server.strict_port, user=user, command=command
+    )
     (folder / "etc" / "master.cf").write_text(services)
+
+
+def documented_recipients() -> str:
+    """Give what docs/operations.md tells operators to set ``local_recipient_maps`` to."""
+    text = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
+    return text.partition("\nlocal_recipient_maps = ")[2].partition("\n")[0]
 
 
 def _quoted(command: Sequence[str]) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
+import time
 from collections import Counter
 
 import click
@@ -13,13 +11,15 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from tracker.alerts.receiving import receive
-from tracker.database import DatabaseBusy
+from tracker.configuration.mail import Imap
+from tracker.database import AWAY
 from tracker.mail import bounces, imap
 from tracker.mail.bounces import ReportKind
 from tracker.mail.mailbox import MailboxTrouble
 from tracker.settings import Settings
 
 NO_RETURN = "TRACKER_RETURN_ADDRESS is not set: nothing can come back to it."
+DATABASE_AWAY = "The database cannot be used now. Try again later."
 
 
 @click.command("receive")
@@ -29,7 +29,7 @@ def receive_one() -> None:
 
     For a pipe of Postfix or Exim that writes the envelope's recipient into a header
     (Delivered-To or X-Original-To; as an argument every user of the machine could read it).
-    Exit status 75 asks the mail server to try again later.
+    Whatever fails ends with status 75, which asks the mail server to try again later.
     """
     settings: Settings = current_app.config["TRACKER"]
     if not settings.return_address:
@@ -38,11 +38,7 @@ def receive_one() -> None:
     # What is longer is read to its end: a server whose pipe breaks would send it again.
     while sys.stdin.buffer.read(1 << 16):
         pass
-    try:
-        click.echo(_told(receive(raw)))
-    except Exception as error:  # noqa: BLE001 - a traceback would be mailed to the sender
-        click.echo(f"It cannot be taken now: {type(error).__name__}", err=True)
-        sys.exit(os.EX_TEMPFAIL)
+    click.echo(_told(receive(raw)))
 
 
 @click.command("fetch")
@@ -55,28 +51,33 @@ def fetch(every: int | None) -> None:
         raise click.ClickException(NO_RETURN)
     if settings.imap is None:
         raise click.ClickException("TRACKER_IMAP_HOST is not set: there is no mailbox to read.")
-    stopping = threading.Event()
-    if every is not None:
-        signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    while not stopping.is_set():
-        _fetch_once(settings, is_repeated=every is not None)
+    while True:
+        _fetch_once(settings.imap, is_repeated=every is not None)
         if every is None:
             return
-        stopping.wait(every)
+        # Whatever ends the process here or within a message loses none.
+        time.sleep(every)
 
 
-def _fetch_once(settings: Settings, *, is_repeated: bool) -> None:
+def _fetch_once(mailbox: Imap, *, is_repeated: bool) -> None:
+    """Empty the mailbox; where that fails, say so, and end with a status unless repeated."""
     found: Counter[ReportKind] = Counter()
-    if settings.imap is None:
-        return
     try:
-        number = imap.fetch(settings.imap, take=lambda raw: found.update(receive(raw)))
-    except (MailboxTrouble, DatabaseBusy) as trouble:
+        done = imap.fetch(mailbox, take=lambda raw: found.update(receive(raw)))
+    except MailboxTrouble as trouble:
         if not is_repeated:
             raise click.ClickException(str(trouble)) from trouble
         click.echo(str(trouble), err=True)
-        return
-    click.echo(f"{number} messages. {_told(found)}")
+    except AWAY:
+        if not is_repeated:
+            raise
+        click.echo(DATABASE_AWAY, err=True)
+    else:
+        click.echo(f"{done.taken} messages. {_told(found)}")
+        if done.left:
+            click.echo(f"{done.left} messages could not be taken and stay there.", err=True)
+            if not is_repeated:
+                sys.exit(1)
 
 
 def _told(found: Counter[ReportKind]) -> str:

@@ -11,7 +11,7 @@ from collections import Counter
 from flask import current_app
 
 from tracker.core import clock
-from tracker.extensions import db, wake_after_commit, writing
+from tracker.extensions import db, writing
 from tracker.mail.bounces import Report, ReportKind, read
 from tracker.mail.models import ReturnClaim
 from tracker.settings import Settings
@@ -43,4 +43,3 @@ def _take(report: Report) -> None:
                 day=clock.today(),
             )
         )
-        wake_after_commit()

@@ -7,10 +7,11 @@ import datetime as dt
 import imaplib
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracker.configuration.mail import Imap
 from tracker.core import clock
+from tracker.database import AWAY
 from tracker.mail.bounces import LONGEST
 from tracker.mail.mailbox import DOCTOR, MailboxTrouble, connect_imap, select, troubles
 
@@ -20,13 +21,21 @@ _AHEAD = 10
 """How many times the limit is looked at: messages that cannot be taken must block no others."""
 
 
+class Emptied(NamedTuple):
+    """How many messages were taken, and how many had to stay."""
+
+    taken: int
+    left: int
+
+
 def fetch(
     imap: Imap, *, take: Callable[[bytes], None], limit: int = 500, timeout: float = 20
-) -> int:
-    """Hand each message to ``take``, delete it, and give how many were taken.
+) -> Emptied:
+    """Hand each message to ``take``, delete it, and give how many were taken and how many not.
 
     ``take`` commits before it returns. What it raises on stays in the mailbox, is logged and
-    met again in the next run; after ``limit`` taken or ``limit`` left the run ends. A broken
+    met again in the next run; after ``limit`` taken or ``limit`` left the run ends, and at once
+    where the database is away (``database.AWAY``, which is raised on). A broken
     connection can bring a message twice. Of a message at most ``bounces.LONGEST`` bytes are
     fetched; ``timeout`` is seconds of silence. Messages that others marked as deleted go too
     (EXPUNGE, RFC 9051 §6.4.3). Raises :class:`~tracker.mail.mailbox.MailboxTrouble`.
@@ -35,16 +44,16 @@ def fetch(
     try:
         select(client, imap.folder)
         with troubles():
-            taken = _emptied(client, take, limit=limit)
+            done = _emptied(client, take, limit=limit)
         with contextlib.suppress(OSError, imaplib.IMAP4.error):
             client.logout()
-        return taken
+        return done
     finally:
         with contextlib.suppress(OSError):  # after logout() there is nothing left to close
             client.shutdown()
 
 
-def _emptied(client: imaplib.IMAP4, take: Callable[[bytes], None], *, limit: int) -> int:
+def _emptied(client: imaplib.IMAP4, take: Callable[[bytes], None], *, limit: int) -> Emptied:
     taken = left = 0
     for uid in _waiting(client, most=_AHEAD * limit):
         raw = _message(client, uid)
@@ -60,7 +69,7 @@ def _emptied(client: imaplib.IMAP4, take: Callable[[bytes], None], *, limit: int
     # Also removes what a run marked whose connection broke before it came to this line.
     if client.expunge()[0] != "OK":
         raise MailboxTrouble("The IMAP server deletes nothing in this folder.")
-    return taken
+    return Emptied(taken, left)
 
 
 def _waiting(client: imaplib.IMAP4, *, most: int) -> list[str]:
@@ -90,6 +99,8 @@ def _message(client: imaplib.IMAP4, uid: str) -> bytes | None:
 def _is_taken(raw: bytes, take: Callable[[bytes], None], *, uid: str) -> bool:
     try:
         take(raw)
+    except AWAY:
+        raise
     except Exception as error:  # noqa: BLE001 - one message must not stop all others
         log.error("message %s stays in the mailbox: %s", uid, type(error).__name__)
         return False
