@@ -47,6 +47,14 @@ def announce(update: Update, *, window: int = 0, lifetime: int = 72) -> Alert:
     return alert
 
 
+def cut(patch: pytest.MonkeyPatch, *, chunk: int, pages: int) -> None:
+    """Let chunks be small from now on, and steps of fan-out some pages of them."""
+    for name in ("PAGES", "PAGES_AT_ONCE"):
+        patch.setattr(f"tracker.alerts.expanding.{name}", pages)
+    for module in ("audiences", "batches", "expanding", "models"):
+        patch.setattr(f"tracker.alerts.{module}.CHUNK", chunk)
+
+
 @dataclass
 class House:
     """One campaign, its worker, its mail server."""
@@ -121,10 +129,7 @@ class House:
 
     def cut(self, *, chunk: int, pages: int = 1_000) -> None:
         """Let chunks be small from now on, and steps of fan-out some pages of them."""
-        for name in ("PAGES", "PAGES_AT_ONCE"):
-            self.patch.setattr(f"tracker.alerts.expanding.{name}", pages)
-        for module in ("audiences", "batches", "expanding", "models"):
-            self.patch.setattr(f"tracker.alerts.{module}.CHUNK", chunk)
+        cut(self.patch, chunk=chunk, pages=pages)
 
     def expand(self, alert_id: int, *, steps: int = 100) -> None:
         """Do some steps of fan-out, all by default, and send nothing."""

@@ -26,6 +26,7 @@ from tracker.alerts.models import (
 from tracker.campaigns import services as campaigns
 from tracker.campaigns.models import Campaign
 from tracker.core import clock
+from tracker.database import write_mode
 from tracker.extensions import db, writing
 from tracker.mail.bounces import ReportKind
 from tracker.mail.models import ReturnClaim
@@ -402,3 +403,20 @@ def test_a_deferred_mail_of_no_known_time_stops_no_other_alert(
         )
     house.work_until(lambda: house.alert(other).state is AlertState.DONE)
     assert house.told()["other@example.org"] == 1
+
+
+def test_a_word_that_this_release_does_not_know_stops_no_other_alert(
+    house: House, other: int
+) -> None:
+    """Workers of two releases may run side by side; or the row is damaged."""
+    house.patch.setattr("tracker.worker.POLL_SECONDS", 0.01)
+    resting, waiting, sending = (house.tell(headline=f"{n}") for n in range(3))
+    words = {resting: "paused", waiting: "waiting", sending: "sending"}
+    with house.app.app_context(), write_mode(), db.engine.begin() as connection:
+        for alert_id, state in words.items():
+            connection.exec_driver_sql(
+                f"UPDATE alerts SET paused_for = 'new', state = '{state}' WHERE id = {alert_id}"
+            )
+    house.work_until(lambda: house.alert(other).state is AlertState.DONE)
+    assert house.told()["other@example.org"] == 1
+    house.work_until(lambda: house.alert(waiting).paused_for is PauseReason.BROKEN)

@@ -53,6 +53,21 @@ def test_a_new_mail_server_begins_with_a_part_of_its_rate(house: House) -> None:
     assert len(house.told()) == 1
 
 
+def test_a_mail_server_with_a_limit_is_used_beside_one_without(house: House) -> None:
+    relay = house.app.config["TRACKER"].relays[0]
+    house.subscribe(*people(60))
+    for is_first in (True, False):
+        with running_sink() as limited:
+            named = dataclasses.replace(relay, name="limited", port=limited.port, rate=500.0)
+            pair = (named, relay) if is_first else (relay, named)
+            house.sink.clear()
+            house.configure(relays=pair)
+            house.tell()
+            house.work()
+            assert len(limited.mails) > 5
+            assert len(limited.mails) + len(house.sink.mails) == 60
+
+
 def test_two_mail_servers_share_the_work_and_one_carries_all_where_the_other_is_down(
     house: House,
 ) -> None:
@@ -78,6 +93,7 @@ def test_two_mail_servers_share_the_work_and_one_carries_all_where_the_other_is_
         assert house.alert(alert_id).state is AlertState.DONE
         house.configure()
         health = {row.name: row for row in house.rows(RelayHealth)}
-        assert health["first"].accepted + health["second"].accepted == 120
+        assert health["second"].accepted == before + 60
+        assert health["first"].accepted == 0, "another server under its name begins anew"
         assert health["first"].trouble
         assert not health["second"].trouble

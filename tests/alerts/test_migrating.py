@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from flask import Flask
 from flask_migrate import downgrade, upgrade
 
-from tests.alerts.conftest import announce, people
+from tests.alerts.conftest import announce, cut, people
 from tests.conftest import environment
 from tests.support import factories
 from tests.support.sink import Sink
@@ -23,8 +23,10 @@ from tracker.alerts.models import Alert, AlertState
 from tracker.app import create_app
 from tracker.campaigns import services as campaigns
 from tracker.campaigns.models import Campaign
+from tracker.core import clock
 from tracker.database import random_id, write_mode
 from tracker.extensions import db, writing
+from tracker.mail.models import Bounce, BounceKind
 from tracker.settings import load
 from tracker.subscriptions.models import Subscription
 from tracker.worker import Worker
@@ -164,10 +166,7 @@ def test_going_back_before_anybody_was_told_keeps_all(site: Flask, sink: Sink) -
 def test_going_back_in_the_middle_of_an_audience_counts_nobody_twice(
     site: Flask, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("PAGES", "PAGES_AT_ONCE"):
-        monkeypatch.setattr(f"tracker.alerts.expanding.{name}", 1)
-    for module in ("audiences", "batches", "expanding", "models"):
-        monkeypatch.setattr(f"tracker.alerts.{module}.CHUNK", 4)
+    cut(monkeypatch, chunk=4, pages=1)
     alert_id = tell(site)
     with site.app_context():
         for _ in range(2):
@@ -180,3 +179,25 @@ def test_going_back_in_the_middle_of_an_audience_counts_nobody_twice(
     with site.app_context():
         alert = db.session.get_one(Alert, alert_id)
         assert (alert.queued, alert.sent, alert.skipped) == (len(PEOPLE), len(PEOPLE), 0)
+
+
+def test_what_came_back_is_kept_by_its_kind_up_and_down(site: Flask) -> None:
+    def kinds(column: str) -> dict[bytes, object]:
+        with site.app_context(), db.engine.connect() as connection:
+            rows = connection.exec_driver_sql(f"SELECT source, {column} FROM bounces").all()
+            return {bytes(row[0]): row[1] for row in rows}
+
+    with site.app_context():
+        with writing():
+            db.session.add_all(
+                Bounce(
+                    source=kind.value.encode(), fingerprint=b"x", day=clock.today(), kind=kind
+                )
+                for kind in BounceKind
+            )
+        db.session.remove()
+        downgrade(revision="0005")
+    assert kinds("is_hard") == {b"hard": True, b"soft": False}, "others are nobody's mailbox"
+    with site.app_context():
+        upgrade()
+    assert kinds("kind") == {b"hard": "hard", b"soft": "soft"}

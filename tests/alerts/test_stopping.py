@@ -155,7 +155,6 @@ def test_after_twenty_failures_in_a_row_alerts_rest_and_the_mail_arrives_once_it
     port = house.sink.port
     alert_id = house.tell()
     house.patch.setattr("tracker.mail.pool.PAUSES", (0.01,))
-    house.patch.setattr("tracker.mail.tasks.RELAY_PAUSE_SECONDS", (0,))
     move(house, free_port())
     house.work_until(lambda: house.alert(alert_id).state is AlertState.PAUSED)
     assert house.alert(alert_id).paused_for is PauseReason.RELAY

@@ -9,6 +9,7 @@ import time_machine
 
 from tests.alerts.conftest import House, people
 from tests.support import factories
+from tests.support.sink import Mail
 from tracker.alerts.models import Alert, AlertChunk, AlertState, PauseReason
 from tracker.campaigns import services as campaigns
 from tracker.campaigns.models import Campaign
@@ -144,3 +145,24 @@ def test_an_alert_from_a_backup_of_last_week_is_not_told(
     house.work()
     assert not house.told()
     assert house.alert(alert_id).state is AlertState.EXPIRED
+
+
+@pytest.mark.parametrize("jump", [-600, 600])
+def test_a_clock_that_is_set_in_the_middle_sends_nothing_twice(house: House, jump: int) -> None:
+    house.subscribe(*people(60))
+    house.patch.setattr("tracker.alerts.windows.WINDOW", 8)
+    house.patch.setattr("tracker.alerts.sending.FEW_WAITING", 1)
+    alert_id = house.tell()
+    now, offset = clock.now, [dt.timedelta()]
+    house.patch.setattr("tracker.core.clock.now", lambda: now() + offset[0])
+
+    class Watched(list[Mail]):
+        def append(self, mail: Mail) -> None:
+            super().append(mail)
+            if len(self) == 30:
+                offset[0] = dt.timedelta(seconds=jump)
+
+    house.patch.setattr(house.sink, "mails", Watched())
+    house.work()
+    assert house.told() == dict.fromkeys(people(60), 1)
+    assert house.alert(alert_id).sent == 60

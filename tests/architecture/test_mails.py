@@ -48,7 +48,7 @@ VALUES: dict[str, Any] = {
     "headline": "Taken at night",
     "update_id": 1,
     "reason": "bounces",
-    "is_over": False,
+    "shows": "paused",
     "entry": Entry(
         anchor="u1",
         when_label="8 November 2026",
@@ -167,7 +167,7 @@ def test_a_mail_fetches_nothing_and_leads_nowhere_but_to_us(
 
 
 @pytest.mark.parametrize(
-    "reason", [*(one.value for one in PauseReason), "superseded", "expired"]
+    "reason", [*(one.value for one in PauseReason), "superseded", "expired", "done"]
 )
 def test_a_mail_to_organisers_says_why_an_alert_rests_and_what_to_do(
     app: Flask, reason: str
@@ -177,7 +177,7 @@ def test_a_mail_to_organisers_says_why_an_alert_rests_and_what_to_do(
         "alerts/paused",
         "en",
         reason=reason,
-        is_over=reason in {"superseded", "expired"},
+        shows=reason if reason in {"superseded", "expired", "done"} else "paused",
     )
     with app.test_request_context():
         words = why_paused(reason)

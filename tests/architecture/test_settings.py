@@ -105,6 +105,7 @@ UNSAFE = {
         "[[relay]]\nname = 'a'\nhost = 'mail.example.org'\nrate = -1",
         "[[relay]]\nname = 'a'\nhost = 'mail.example.org'\nwarm_up_days = 3",
         "[[relay]]\nname = 'a'\nhost = 'mail.example.org'\npassword_file = '/nowhere'",
+        "[[relay]]\nname = 'a'\nhost = 'mail.example.org'\nuser = 'tracker'",
         "[[relay]]\nname = 'a'\nhost = 'a.org'\n[[relay]]\nname = 'a'\nhost = 'b.org'",
     ],
     "TRACKER_PROVIDER_LIMITS": ["google", "google=", "google=0", "gmail=3", "google=fast"],
@@ -119,6 +120,7 @@ UNSAFE = {
     "TRACKER_IMAP_SECURITY": ["ssl", ""],
     "TRACKER_IMAP_FOLDER": ["", 'a"b', "a\\b", "a\r\nb"],
     "TRACKER_IMAP_CA_FILE": ["/nowhere/ca.pem"],
+    "TRACKER_SMTP_USER": ["tracker"],
     "TRACKER_QUEUE_URL": ["amqp://localhost", "file:///tmp/queue"],
     "TRACKER_ALERT_LIFETIME": ["0", "721", ""],
     "TRACKER_MAIL_FROM": [

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Site, follow
+from tests.browser.conftest import Site, follow, sign_in
 from tests.support import factories
 from tracker.alerts.models import AlertChunk, AlertState, PauseReason
 from tracker.campaigns import queries as campaigns
@@ -104,10 +104,7 @@ def test_axe_finds_nothing_in_the_organisers_room(
     site: Site, open_page: Opener, width: int, scheme: str, lang: str
 ) -> None:
     page = open_page(width=width, scheme=scheme)
-    page.goto(f"{site.url}/{lang}/organisers/sign-in")
-    page.fill("#email", "organiser@example.org")
-    page.fill("#password", factories.PASSWORD)
-    follow(page, "main form button[type=submit]")
+    sign_in(page, site, lang)
     seen, todo, found = set(), [page.url], []
     while todo:
         address = todo.pop()
@@ -144,8 +141,9 @@ def alerts(site: Site) -> list[str]:
         before = moment - dt.timedelta(minutes=1)
         pages.append(_alert(campaign, "Held", to=Status.MISSING, approved_at=before))
         pages.append(_alert(campaign, "Newer", to=Status.DETAINED))
-        relays.report("default", accepted=12345, slowed=2, trouble="RCPT 421")
-        db.session.add(Bounce(source=b"1", fingerprint=b"1", day=clock.today(), is_hard=True))
+        relay = site.app.config["TRACKER"].relays[0]
+        relays.report(relay, accepted=12345, slowed=2, trouble="RCPT 421")
+        db.session.add(Bounce(source=b"1", fingerprint=b"1", day=clock.today()))
         reason = SuppressionReason.BOUNCE
         db.session.add(Suppression(fingerprint=b"1", reason=reason, since=clock.today()))
         draft = updates.write(
@@ -193,10 +191,7 @@ def test_axe_finds_nothing_about_alerts_and_the_pages_fit_the_screen(
     site: Site, alerts: list[str], open_page: Opener, width: int, scheme: str, lang: str
 ) -> None:
     page = open_page(width=width, scheme=scheme)
-    page.goto(f"{site.url}/{lang}/organisers/sign-in")
-    page.fill("#email", "organiser@example.org")
-    page.fill("#password", factories.PASSWORD)
-    follow(page, "main form button[type=submit]")
+    sign_in(page, site, lang)
     campaign = "/organise/campaigns/amar-fayaz"
     found, wide = [], []
     for path in ["/organise/mail", campaign, f"{campaign}/pause", *alerts]:
@@ -215,10 +210,7 @@ def test_an_alert_on_its_way_is_stopped_by_keyboard_without_script_after_a_quest
 ) -> None:
     sending = list(AlertState).index(AlertState.SENDING)
     page = open_page(script=False)
-    page.goto(f"{site.url}/en/organisers/sign-in")
-    page.fill("#email", "organiser@example.org")
-    page.fill("#password", factories.PASSWORD)
-    follow(page, "main form button[type=submit]")
+    sign_in(page, site)
     page.goto(f"{site.url}/en{alerts[sending]}")
     assert not page.get_by_role("button", name="Stop for good").is_visible()
     page.locator("details.ask summary").focus()

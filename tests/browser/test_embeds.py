@@ -12,9 +12,8 @@ import pytest
 from playwright.sync_api import FrameLocator, Page
 from sqlalchemy import select
 
-from tests.browser.conftest import PATIENCE, Site, follow
+from tests.browser.conftest import PATIENCE, Site, follow, sign_in
 from tests.browser.test_accessibility import LOOKS, findings
-from tests.support import factories
 from tracker.campaigns import partners
 from tracker.campaigns.models import Campaign, Partner
 from tracker.extensions import db, writing
@@ -241,10 +240,7 @@ def test_axe_finds_nothing_in_frames_and_on_the_partners_page(
     page.select_option("#country", "DE")
     follow(page, "form.slip button[type=submit]")
     found += findings(page)
-    page.goto(f"{site.url}/{lang}/organisers/sign-in")
-    page.fill("#email", "organiser@example.org")
-    page.fill("#password", factories.PASSWORD)
-    follow(page, "main form button[type=submit]")
+    sign_in(page, site, lang)
     page.goto(f"{site.url}/{lang}/organise/campaigns/amar-fayaz/partners")
     found += findings(page)
     page.click("tbody a")

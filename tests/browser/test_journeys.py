@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page
 from sqlalchemy import select
 
-from tests.browser.conftest import PATIENCE, Site, follow
+from tests.browser.conftest import PATIENCE, Site, follow, sign_in
 from tests.support import factories
 from tests.support.sink import Mail
 from tracker.campaigns.models import Campaign
@@ -103,10 +103,7 @@ def test_write_try_publish_and_the_supporter_is_told_and_leaves(
     follow(page, "form.slip button[type=submit]")
 
     organiser = open_page(width=360, script=script)
-    organiser.goto(f"{site.url}/{lang}/organisers/sign-in")
-    organiser.fill("#email", "organiser@example.org")
-    organiser.fill("#password", factories.PASSWORD)
-    follow(organiser, "main form button[type=submit]")
+    sign_in(organiser, site, lang)
     organiser.goto(f"{site.url}/{lang}/organise/campaigns/amar-fayaz/updates/new")
     organiser.fill("#headline", "Brought before a judge")
     organiser.fill("#text", "He was seen in court this morning.")
@@ -156,10 +153,7 @@ def test_endorse_approve_and_see_it_shown(
     page.check("input[name=alerts][value=no]")
     follow(page, "form.slip button[type=submit]")
     organiser = open_page(script=script)
-    organiser.goto(f"{site.url}/{lang}/organisers/sign-in")
-    organiser.fill("#email", "organiser@example.org")
-    organiser.fill("#password", factories.PASSWORD)
-    follow(organiser, "main form button[type=submit]")
+    sign_in(organiser, site, lang)
     organiser.goto(f"{site.url}/{lang}/organise/endorsements")
     follow(organiser, "form[action$='/approve'] button")
     page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz?fresh")

@@ -21,7 +21,7 @@ from tracker.configuration.mail import Relay
 from tracker.core import clock
 from tracker.extensions import db, writing
 from tracker.mail import relays
-from tracker.mail.models import Bounce, RelayHealth, Suppression, SuppressionReason
+from tracker.mail.models import Bounce, BounceKind, RelayHealth, Suppression, SuppressionReason
 
 PAGE = "/en/organise/mail"
 RELAYS = (
@@ -79,12 +79,13 @@ def test_what_came_back_and_who_gets_no_more_mail_are_figures(
     with app.app_context(), writing():
         for number, day in enumerate(days):
             mark = bytes([number]) * 32
-            db.session.add(Bounce(source=mark, fingerprint=mark, day=day, is_hard=number != 1))
+            kind = BounceKind.SOFT if number == 1 else BounceKind.HARD
+            db.session.add(Bounce(source=mark, fingerprint=mark, day=day, kind=kind))
             reason = SuppressionReason.COMPLAINT if number else SuppressionReason.NOT_ME
             until = today - dt.timedelta(days=1) if number == 3 else None
             db.session.add(Suppression(fingerprint=mark, reason=reason, since=day, until=until))
     text = shown(signed_in)
-    assert "For good: no such mailbox 2 For now: full or out of reach 1" in text
+    assert "For good: no such mailbox, or it refused 2 For now: full or out of reach 1" in text
     assert "Marked our mail as spam 2" in text
     assert "Never asked for our mail: somebody else entered the address 1" in text
 
@@ -93,8 +94,8 @@ def test_administrators_see_how_each_mail_server_does(
     app: Flask, signed_in: FlaskClient, two_servers: None
 ) -> None:
     with app.app_context(), writing():
-        relays.report("main", accepted=1200, slowed=0, trouble="")
-        relays.report("spare", accepted=5, slowed=3, trouble="RCPT 421")
+        relays.report(RELAYS[0], accepted=1200, slowed=0, trouble="")
+        relays.report(RELAYS[1], accepted=5, slowed=3, trouble="RCPT 421")
         db.session.get_one(RelayHealth, "spare").first_used_on -= dt.timedelta(days=8)
     text = shown(signed_in)
     assert "main smtp.example.net:587 works 50 a second 1,200 0" in text
@@ -102,6 +103,21 @@ def test_administrators_see_how_each_mail_server_does(
     assert f"{spare} new, later 1,000 a second 5 3 never" in text
     assert "Google 20 a second" in text
     assert "All others 1,800 an hour" in text
+
+
+def test_another_mail_server_of_the_same_name_begins_anew(
+    app: Flask, signed_in: FlaskClient, two_servers: None
+) -> None:
+    old = dataclasses.replace(RELAYS[1], host="old.example.net")
+    with app.app_context(), writing():
+        relays.report(old, accepted=1_000_000, slowed=3, trouble="")
+        db.session.get_one(RelayHealth, "spare").first_used_on -= dt.timedelta(days=200)
+    new = "spare spare.example.net:2525 {} 3,516 an hour new, later 1,000 a second {} 0"
+    assert new.format("not used yet", 0) in shown(signed_in)
+    for accepted in (7, 14):
+        with app.app_context(), writing():
+            relays.report(RELAYS[1], accepted=7, slowed=0, trouble="")
+        assert new.format("works", accepted) in shown(signed_in)
 
 
 def test_a_mail_server_that_was_never_used_says_so(
@@ -131,7 +147,7 @@ def test_a_limit_is_told_as_the_reason_why_sending_takes_so_long(
     app: Flask, signed_in: FlaskClient, live: Campaign, two_servers: None
 ) -> None:
     with app.app_context(), writing():
-        relays.report("spare", accepted=0, slowed=0, trouble="")
+        relays.report(RELAYS[1], accepted=0, slowed=0, trouble="")
         campaign = db.session.get_one(Campaign, live.id)
         alert = factories.an_alert(factories.an_update(campaign, alerts=True))
         alert.state, alert.active_at = AlertState.SENDING, clock.now()

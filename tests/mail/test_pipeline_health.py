@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import smtplib
 import time
 
 import pytest
@@ -19,6 +21,7 @@ from tests.support.pipelines import (
 )
 from tracker.mail import pipeline
 from tracker.mail import pool as pool_module
+from tracker.mail.connection import RelayTrouble
 from tracker.mail.verdicts import Verdict
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -49,6 +52,30 @@ def test_a_server_that_greets_and_hangs_up_is_not_called_again_and_again(
             line.step(0.02)
         assert server.heard["CONNECT"] <= 9
         assert line.take_back() == given
+
+
+def test_a_server_that_refuses_connections_one_after_the_other_is_not_stormed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "PAUSES", (0.5, 100.0))
+    server = FaultyRelay()
+    relay = dataclasses.replace(settings_of(server), connections=8)
+    asked: list[float] = []
+
+    def refused() -> smtplib.SMTP:
+        asked.append(time.monotonic())
+        time.sleep(0.05 + 0.02 * (len(asked) % 8))
+        raise RelayTrouble("421")
+
+    line = pipeline.Pipeline([relay], connect=lambda _: refused)
+    line.give(parcels(50))
+    [pool] = line.pools.values()
+    until = time.monotonic() + 2.0
+    while time.monotonic() < until or pool.openings:
+        line.step(0.02)
+    assert len(asked) <= 8 + 2, "all at once, then one after each pause"
+    assert pool.failures >= 1
+    line.close(patience=0)
 
 
 def test_a_relay_in_trouble_is_left_alone_longer_each_time(

@@ -61,6 +61,13 @@ def test_a_mail_server_that_warms_up_takes_twice_as_much_every_day() -> None:
     assert rates.warmed(64, days=0, first_used_on=first, today=first) == 64
 
 
+def test_a_long_warm_up_begins_with_two_hundred_mails_a_day() -> None:
+    day = dt.date(2026, 11, 8)
+    assert rates.warmed(50, days=60, first_used_on=day, today=day) * 86_400 == 200
+    slow = 100 / 86_400
+    assert rates.warmed(slow, days=60, first_used_on=day, today=day) == slow
+
+
 def test_workers_side_by_side_share_one_limit(app: Flask) -> None:
     granted: list[int] = []
 

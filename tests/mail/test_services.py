@@ -13,7 +13,7 @@ from flask import Flask
 from tracker.core import clock
 from tracker.extensions import db, writing
 from tracker.mail import queries, services
-from tracker.mail.models import Bounce, Suppression, SuppressionReason
+from tracker.mail.models import Bounce, BounceKind, Suppression, SuppressionReason
 
 MAILBOX = b"m" * 32
 
@@ -25,12 +25,14 @@ def travel(app: Flask) -> Iterator[time_machine.Traveller]:
         yield traveller
 
 
-def bounce(*, is_hard: bool, source: bytes = b"", suppresses: bool = False) -> None:
+def bounce(
+    *, kind: BounceKind = BounceKind.HARD, source: bytes = b"", suppresses: bool = False
+) -> None:
     with writing():
         services.record_bounce(
             MAILBOX,
             source=source or secrets.token_bytes(32),
-            is_hard=is_hard,
+            kind=kind,
             suppresses=suppresses,
         )
 
@@ -42,20 +44,20 @@ def is_suppressed() -> bool:
 def test_a_bounce_for_now_on_five_days_ends_the_mails(travel: time_machine.Traveller) -> None:
     for _ in range(4):
         for _ in range(3):
-            bounce(is_hard=False)
+            bounce(kind=BounceKind.SOFT)
         travel.shift(dt.timedelta(days=6))
     assert not is_suppressed(), "many on one day count as one"
-    bounce(is_hard=False)
+    bounce(kind=BounceKind.SOFT)
     assert is_suppressed()
 
 
 def test_a_week_without_a_bounce_begins_the_count_anew(travel: time_machine.Traveller) -> None:
     for _ in range(4):
-        bounce(is_hard=False)
+        bounce(kind=BounceKind.SOFT)
         travel.shift(dt.timedelta(days=1))
     travel.shift(dt.timedelta(days=8))
     for _ in range(4):
-        bounce(is_hard=False)
+        bounce(kind=BounceKind.SOFT)
         travel.shift(dt.timedelta(days=1))
     assert not is_suppressed()
 
@@ -64,20 +66,20 @@ def test_the_same_mail_counts_once_however_often_it_comes_back(
     travel: time_machine.Traveller,
 ) -> None:
     for _ in range(5):
-        bounce(is_hard=True, source=b"the same mail")
+        bounce(source=b"the same mail")
     assert not is_suppressed()
 
 
 def test_a_dead_mailbox_rests_for_three_months_and_the_second_time_for_ever(
     travel: time_machine.Traveller,
 ) -> None:
-    bounce(is_hard=True, suppresses=True)
-    bounce(is_hard=True, suppresses=True)
+    bounce(suppresses=True)
+    bounce(suppresses=True)
     travel.shift(dt.timedelta(days=90))
     assert is_suppressed(), "twice at once is once"
     travel.shift(dt.timedelta(days=1))
     assert not is_suppressed()
-    bounce(is_hard=True, suppresses=True)
+    bounce(suppresses=True)
     travel.shift(dt.timedelta(days=4000))
     assert is_suppressed()
 
@@ -87,15 +89,15 @@ def test_a_bounce_does_not_shorten_what_a_complaint_said(
 ) -> None:
     with writing():
         services.suppress(MAILBOX, SuppressionReason.COMPLAINT, until=None)
-    bounce(is_hard=True, suppresses=True)
+    bounce(suppresses=True)
     row = db.session.get_one(Suppression, MAILBOX)
     assert (row.reason, row.until) == (SuppressionReason.COMPLAINT, None)
 
 
 def test_bounces_that_no_rule_looks_at_are_deleted(travel: time_machine.Traveller) -> None:
-    bounce(is_hard=False)
+    bounce(kind=BounceKind.SOFT)
     travel.shift(dt.timedelta(days=30))
-    bounce(is_hard=False)
+    bounce(kind=BounceKind.SOFT)
     travel.shift(dt.timedelta(days=6))
     with writing():
         services.forget_bounces()

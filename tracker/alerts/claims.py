@@ -14,14 +14,16 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select, update
 
-from tracker.alerts.models import Alert
+from tracker.alerts import notices, queries, services
+from tracker.alerts.models import RUNNING, Alert, AlertState
+from tracker.alerts.stopping import judge_returns
 from tracker.campaigns.models import Campaign
 from tracker.core import clock
 from tracker.database import AWAY
 from tracker.extensions import db, writing
 from tracker.mail import services as mail
 from tracker.mail.bounces import ReportKind
-from tracker.mail.models import ReturnClaim
+from tracker.mail.models import BounceKind, ReturnClaim
 from tracker.mail.verdicts import Verdict, judge_report
 from tracker.mail.verp import MAC_BYTES
 from tracker.sealing import envelopes, tags
@@ -37,10 +39,13 @@ KEPT_DAYS = 7
 
 
 class Known(NamedTuple):
-    """Whose mail came back: the row, the keyed hash of the address, the name of the mail."""
+    """Whose mail came back: the row, the keyed hash of the address, the name of the mail.
+
+    Of a row that is gone, and its address with it, there is the name only.
+    """
 
     subscription_id: int
-    fingerprint: bytes
+    fingerprint: bytes | None
     source: bytes
 
 
@@ -50,10 +55,14 @@ def judge_claims(keystore: Keystore) -> int:
     query = select(ReturnClaim.id).order_by(func.random()).limit(BATCH)
     ids = list(db.session.scalars(query))
     db.session.rollback()
-    return sum(_judge(one, keystore) for one in ids)
+    alerts: set[int] = set()
+    settled = sum(_judge(one, keystore, counted=alerts) for one in ids)
+    for alert_id in alerts:
+        _look_at_returns(alert_id)
+    return settled
 
 
-def _judge(claim_id: int, keystore: Keystore) -> int:
+def _judge(claim_id: int, keystore: Keystore, *, counted: set[int]) -> int:
     try:
         claim = db.session.get(ReturnClaim, claim_id)
         # Envelopes are opened before the transaction that writes.
@@ -61,8 +70,11 @@ def _judge(claim_id: int, keystore: Keystore) -> int:
         if claim is None or (isinstance(known, KeyMissing) and claim.day >= _oldest()):
             return 0
         values = (claim.kind, claim.status, claim.alert_id)
+        known = known if isinstance(known, Known) else None
+        if known is not None:
+            counted.add(claim.alert_id)
         with writing():
-            return _settle(claim_id, *values, known if isinstance(known, Known) else None)
+            return _settle(claim_id, *values, known)
     except AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - one bad claim must not stop all others
@@ -93,21 +105,16 @@ def _known(claim: ReturnClaim, keystore: Keystore) -> Known | KeyMissing | None:
     if not hmac.compare_digest(expected, claim.mac):
         log.warning("a claim about alert %s is not believed", alert.id)
         return None
+    source = tags.bounce(keys.link_key, alert=alert.id, row=row_id)
     row = db.session.get(Subscription, row_id)
-    if row is None:
-        return None
-    source = tags.bounce(keys.link_key, alert=alert.id, row=row.id)
-    return _opened(row, keys, keystore, source=source)
+    return Known(row_id, _fingerprint(row, keys, keystore) if row else None, source)
 
 
-def _opened(
-    row: Subscription, keys: CampaignKeys, keystore: Keystore, *, source: bytes
-) -> Known | None:
+def _fingerprint(row: Subscription, keys: CampaignKeys, keystore: Keystore) -> bytes | None:
     context = envelopes.context("contact", row.campaign_id, row.id)
     try:
         content = envelopes.open_sealed(keys.pair.private, row.contact, context=context)
-        fingerprint = tags.tag(keystore.site_key(), str(content["to"]))
-        return Known(row.id, fingerprint, source)
+        return tags.tag(keystore.site_key(), str(content["to"]))
     except (envelopes.CannotOpen, KeyError):
         log.error("subscription %s does not open", row.id)
         return None
@@ -121,8 +128,7 @@ def _settle(
     if not taken.rowcount or known is None:
         return int(taken.rowcount)
     if kind is ReportKind.COMPLAINT:
-        if mail.suppress_complaining(known.fingerprint):
-            _count(alert_id, "complained")
+        _complained(alert_id, known)
     elif kind is ReportKind.UNSUBSCRIBE:
         db.session.execute(delete(Subscription).where(Subscription.id == known.subscription_id))
     else:
@@ -130,19 +136,66 @@ def _settle(
     return 1
 
 
+def _complained(alert_id: int, known: Known) -> None:
+    if known.fingerprint is not None:
+        is_new = mail.suppress_complaining(known.fingerprint)
+    else:
+        # Some programs unsubscribe and complain at once: no address is left to suppress.
+        is_new = mail.record_bounce(
+            known.source, source=known.source, kind=BounceKind.COMPLAINT
+        )
+    if is_new:
+        _count(alert_id, "complained")
+
+
+_KINDS = {
+    Verdict.LATER: BounceKind.SOFT,
+    Verdict.BAD_ADDRESS: BounceKind.HARD,
+    Verdict.BOUNCED: BounceKind.HARD,
+    Verdict.REFUSED: BounceKind.POLICY,
+}
+
+
 def _bounced(kind: ReportKind, status: str, alert_id: int, known: Known) -> None:
     verdict = judge_report(kind.value, status)
-    if verdict in {None, Verdict.REFUSED}:
-        # Not final, or about us (5.7.x): nothing is wrong with the mailbox.
+    if verdict is None:  # not final
         return
     is_new = mail.record_bounce(
-        known.fingerprint,
+        known.source if known.fingerprint is None else known.fingerprint,
         source=known.source,
-        is_hard=verdict in {Verdict.BAD_ADDRESS, Verdict.BOUNCED},
-        suppresses=verdict is Verdict.BAD_ADDRESS,
+        kind=_KINDS[verdict],
+        suppresses=verdict is Verdict.BAD_ADDRESS and known.fingerprint is not None,
     )
     if is_new:
-        _count(alert_id, "bounced")
+        _count(alert_id, "refused" if verdict is Verdict.REFUSED else "bounced")
+
+
+def _look_at_returns(alert_id: int) -> None:
+    """Let an alert rest of which too much came back, and tell its organisers.
+
+    Of one that is over they are told once. What others think is seen only here where our
+    mail server takes everything first.
+    """
+    with writing():
+        alert = queries.by_id_locked(alert_id)
+        if alert is None or alert.state not in (*RUNNING, AlertState.DONE):
+            return
+        reason = judge_returns(
+            sent=queries.figures(alert).sent,
+            bounced=alert.bounced,
+            refused=alert.refused,
+            excused=alert.excused,
+        )
+        if reason is None:
+            return
+        if alert.state in RUNNING:
+            log.error("alert %s rests: %s came back", alert.id, reason.value)
+            services.pause(alert, reason)
+        elif alert.is_warned:
+            return
+        else:
+            alert.is_warned = True
+        notices.tell_organisers(alert)
 
 
 def _count(alert_id: int, figure: str) -> None:

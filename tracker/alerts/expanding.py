@@ -7,9 +7,9 @@ on where it was.
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, update
 
 from tracker.alerts import notices, queries, services
 from tracker.alerts.audiences import pack
@@ -39,11 +39,13 @@ PAGES_AT_ONCE = 1_000
 def expand_next() -> bool:
     """Do one step for one alert whose time has come; ``False`` where none waits."""
     found = queries.next_to_begin()
-    alert_id, is_frozen = (found.id, _is_frozen(found)) if found else (None, False)
     db.session.rollback()
-    if alert_id is None:
+    if found is None:
         return False
+    alert_id, update_id = found
     try:
+        is_frozen = _is_frozen(update_id)
+        db.session.rollback()
         if not is_frozen:
             _freeze(alert_id)
         return _step(alert_id) or not is_frozen
@@ -63,7 +65,7 @@ def _step(alert_id: int) -> bool:
         # Before the transaction that writes: whoever signs meanwhile need not wait.
         found = _next_people(seen)
     with writing():
-        alert = queries.next_to_begin(only=alert_id)
+        alert = queries.to_begin(alert_id)
         if alert is None:
             return False
         if alert.state is AlertState.WAITING:
@@ -77,11 +79,18 @@ def _step(alert_id: int) -> bool:
 
 
 def _let_rest(alert_id: int) -> None:
+    db.session.rollback()
     with writing():
-        alert = queries.next_to_begin(only=alert_id)
-        if alert is not None:
-            services.pause(alert, PauseReason.BROKEN)
-            notices.tell_organisers(alert)
+        # Written before it is read: perhaps it is the row itself that cannot be read.
+        changed: Any = db.session.execute(
+            update(Alert)
+            .where(Alert.id == alert_id, queries.is_to_begin())
+            .values(state=AlertState.PAUSED, paused_for=PauseReason.BROKEN)
+            .execution_options(synchronize_session=False)
+        )
+    if changed.rowcount:
+        with writing():
+            notices.tell_organisers(db.session.get_one(Alert, alert_id))
 
 
 def _begin(alert: Alert) -> None:
@@ -218,8 +227,8 @@ def _pages(alert: Alert) -> int:
 # --- an alert that was approved before mails were frozen --------------------------------------
 
 
-def _is_frozen(alert: Alert) -> bool:
-    return bool(db.session.scalar(select(queries.is_frozen(alert.update_id))))
+def _is_frozen(update_id: int) -> bool:
+    return bool(db.session.scalar(select(queries.is_frozen(update_id))))
 
 
 def _freeze(alert_id: int) -> None:
@@ -227,5 +236,5 @@ def _freeze(alert_id: int) -> None:
     frozen = freeze_update(db.session.get_one(Alert, alert_id).update)
     with writing():
         alert = db.session.get_one(Alert, alert_id, with_for_update=True)
-        if not _is_frozen(alert):
+        if not _is_frozen(alert.update_id):
             services.keep_variants(alert.update_id, frozen)

@@ -78,18 +78,18 @@ class Limits:
 
     def _room(self, wanted: int) -> int:
         """Give how many mails the mail servers' own limits let go now."""
-        room = 0
+        room, is_unlimited = 0, False
         for pool in self.pools.values():
+            is_usable = pool.closed_until <= time.monotonic()
             if pool.allowance is None:
-                if pool.closed_until <= time.monotonic():
-                    return wanted
+                is_unlimited |= is_usable
                 continue
-            if pool.allowance < wanted and pool.closed_until <= time.monotonic():
+            if pool.allowance < wanted and is_usable:
                 pool.allowance += self._take_from_relay(pool, wanted - pool.allowance)
             room += pool.allowance
-        return room
+        return wanted if is_unlimited else room
 
     def _take_from_relay(self, pool: Pool, wanted: int) -> int:
         relay = pool.relay
-        rate = relays.todays_rate(relay, first_used_on=relays.first_used_on(relay.name))
+        rate = relays.todays_rate(relay)
         return rates.take(f"relay:{relay.name}", rate=rate, most=wanted)

@@ -28,6 +28,7 @@ from tracker.alerts.stopping import Fate
 from tracker.core import clock
 from tracker.extensions import db, insert
 from tracker.mail import services as mail
+from tracker.mail.models import BounceKind
 from tracker.mail.tasks import GIVE_UP_AFTER, RETRY_MINUTES
 from tracker.sealing import tags
 
@@ -275,7 +276,7 @@ def _update_exception(batch: Batch, result: Result) -> None:
     if row.state is ExceptionState.DEFERRED and row.due_at > row.since + GIVE_UP_AFTER:
         row.state = ExceptionState.GIVEN_UP
         mail.record_bounce(
-            result.recipient.fingerprint, source=_source(batch, result), is_hard=False
+            result.recipient.fingerprint, source=_source(batch, result), kind=BounceKind.SOFT
         )
 
 
@@ -298,7 +299,7 @@ def _record_bounces(batch: Batch) -> None:
             mail.record_bounce(
                 result.recipient.fingerprint,
                 source=_source(batch, result),
-                is_hard=True,
+                kind=BounceKind.HARD,
                 suppresses=result.suppresses,
             )
 

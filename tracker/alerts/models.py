@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 
-from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, SmallInteger, String
+from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tracker.database import UNORDERED, Model, Words, random_id
@@ -62,7 +62,10 @@ class Alert(Model):
     ``not_after``, so that a restored backup does not tell old news. Its audience are the
     campaign's subscriptions up to ``generation``. ``slots`` is how many its chunks have, empty
     until everybody has one; up to then ``cursor`` is the last one that has. The counters are
-    exact once it is over. ``active_at`` is when a worker last looked after it.
+    exact once it is over. Of the mails sent, ``bounced``, ``refused`` (not wanted from us) and
+    ``complained`` came back later; organisers know already of ``excused`` of the first two,
+    and ``is_warned`` says that they were told after its end.
+    ``active_at`` is when a worker last looked after it.
     """
 
     __tablename__ = "alerts"
@@ -94,7 +97,10 @@ class Alert(Model):
     skipped: Mapped[int] = mapped_column(Integer, default=0)
     failed: Mapped[int] = mapped_column(Integer, default=0)
     bounced: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    refused: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     complained: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    excused: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    is_warned: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     update: Mapped[Update] = relationship()
 

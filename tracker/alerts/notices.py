@@ -27,14 +27,11 @@ from tracker.sealing.keystore import KeyMissing, Keystore
 
 log = logging.getLogger(__name__)
 
-_TOLD = (AlertState.PAUSED, AlertState.SUPERSEDED, AlertState.EXPIRED)
-"""States that organisers get a mail about; what became of it meanwhile is no news."""
-
 
 def tell_organisers(alert: Alert) -> None:
-    """Queue a mail to everybody who works on the campaign of an alert that rests."""
+    """Queue a mail to all who work on the campaign of an alert that rests or came back."""
     for organiser in organisers.of_campaign(alert.campaign_id):
-        content = {"organiser": organiser.id, "alert": alert.id}
+        content = {"organiser": organiser.id, "alert": alert.id, "state": alert.state.value}
         mail.queue(mail.seal_letter(NOTICE_KIND, content))
 
 
@@ -68,7 +65,10 @@ class Notices:
     def _notice(self, row: Delivery, content: dict[str, Any]) -> Letter | None:
         alert = queries.by_id(int(content["alert"]))
         organiser = _organiser(content)
-        if organiser is None or alert is None or alert.state not in _TOLD:
+        if organiser is None or alert is None:
+            return None
+        # What became something else meanwhile is no news; the release before did not say what.
+        if alert.state.value != content.get("state", AlertState.PAUSED.value):
             return None
         campaign = alert.update.campaign
         return Letter(
@@ -83,7 +83,7 @@ class Notices:
                 "slug": campaign.slug,
                 "headline": alert.update.headline,
                 "update_id": alert.update_id,
-                "is_over": alert.state is not AlertState.PAUSED,
+                "shows": alert.state.value,
                 "reason": alert.paused_for.value if alert.paused_for else alert.state.value,
             },
         )

@@ -180,33 +180,33 @@ def is_frozen(update_id: InstrumentedAttribute[int] | int) -> ColumnElement[bool
     return exists(select(AlertVariant.update_id).where(AlertVariant.update_id == update_id))
 
 
-def next_to_begin(*, only: int | None = None) -> Alert | None:
-    """Give an alert whose time has come, or whose chunks or mails are not all written.
+def next_to_begin() -> Row[int, int] | None:
+    """Give an alert, and its update, whose time has come, or which is not wholly written.
 
-    With ``only`` that one, locked, unless another worker has it.
+    Ids alone: what cannot be read in its row is found where it does not stop all others.
     """
-    moment = clock.now()
-    is_due = and_(Alert.state == AlertState.WAITING, Alert.not_before <= moment)
-    # One that was under way when a new release began to freeze mails.
-    is_not_frozen = and_(Alert.state == AlertState.SENDING, ~is_frozen(Alert.update_id))
-    query = (
+    query = select(Alert.id, Alert.update_id).join(Campaign, Campaign.id == Alert.campaign_id)
+    query = query.where(is_to_begin(), Campaign.state.in_(PUBLIC), ~is_overtaken())
+    return db.session.execute(query.order_by(Alert.not_before).limit(1)).first()
+
+
+def to_begin(alert_id: int) -> Alert | None:
+    """Give one of :func:`next_to_begin`, locked, unless another worker has it."""
+    return db.session.scalar(
         select(Alert)
         .join(Campaign, Campaign.id == Alert.campaign_id)
-        .where(
-            is_due | (Alert.state == AlertState.EXPANDING) | is_not_frozen,
-            Campaign.state.in_(PUBLIC),
-            ~is_overtaken(),
-        )
-        .order_by(Alert.not_before)
-        .limit(1)
+        .where(Alert.id == alert_id, is_to_begin(), Campaign.state.in_(PUBLIC), ~is_overtaken())
+        .with_for_update(of=Alert, skip_locked=True, key_share=True)
+        .execution_options(populate_existing=True)
     )
-    if only is not None:
-        query = (
-            query.where(Alert.id == only)
-            .with_for_update(of=Alert, skip_locked=True, key_share=True)
-            .execution_options(populate_existing=True)
-        )
-    return db.session.scalar(query)
+
+
+def is_to_begin() -> ColumnElement[bool]:
+    """Say, as a condition, whether an alert is due and not all of it is written down."""
+    is_due = and_(Alert.state == AlertState.WAITING, Alert.not_before <= clock.now())
+    # One that was under way when a new release began to freeze mails.
+    is_not_frozen = and_(Alert.state == AlertState.SENDING, ~is_frozen(Alert.update_id))
+    return is_due | (Alert.state == AlertState.EXPANDING) | is_not_frozen
 
 
 def is_any_running() -> bool:
@@ -216,9 +216,9 @@ def is_any_running() -> bool:
     return found is not None
 
 
-def running() -> list[Alert]:
-    """Give the alerts on their way."""
-    return list(db.session.scalars(select(Alert).where(Alert.state.in_(RUNNING))))
+def running() -> list[int]:
+    """Give the ids of the alerts on their way."""
+    return list(db.session.scalars(select(Alert.id).where(Alert.state.in_(RUNNING))))
 
 
 def may_still_leave(name: str) -> ColumnElement[bool]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import smtplib
 import time
 from collections.abc import Callable, Collection, Iterable
 from email.utils import format_datetime
@@ -24,12 +23,11 @@ from tracker.alerts.mailings import Mailing, Mailings, Recipient
 from tracker.alerts.models import RUNNING, Alert, ExceptionState, PauseReason
 from tracker.alerts.stopping import RELAY_FAILURES
 from tracker.alerts.windows import Present
-from tracker.configuration.mail import Relay
 from tracker.core import clock
 from tracker.database import AWAY
 from tracker.extensions import db, writing
 from tracker.mail import relays
-from tracker.mail.connection import mail
+from tracker.mail.connection import opener
 from tracker.mail.pipeline import Outcome, Parcel, Pipeline
 from tracker.mail.relays import Watch
 from tracker.mail.verdicts import Verdict
@@ -60,14 +58,14 @@ class Sender:
         self.owner = owner
         self.lease = dt.timedelta(seconds=settings.lease_seconds)
         self.batches: list[Batch] = []
-        self.pipeline = Pipeline(settings.relays, connect=_opener)
+        self.pipeline = Pipeline(settings.relays, connect=opener)
         self.limits = Limits(settings, self.pipeline.pools)
         self.watch = Watch(self.pipeline.pools)
         self.mailings = Mailings(keystore, settings)
         self._resting: set[int] = set()
         self._given_back: set[Batch] = set()
         self._read_at = self._quiet_until = self._no_deferred_until = 0.0
-        self._marked_at = time.monotonic()
+        self._marked_at, self._marked_by = time.monotonic(), clock.now()
 
     # --- one turn ----------------------------------------------------------------------------
 
@@ -137,7 +135,7 @@ class Sender:
             # Another worker's relay may work.
             self._give_back()
             return 0
-        if time.monotonic() - self._marked_at > self.lease.total_seconds() / 3:
+        if self._was_held_up():
             # What was held up so long must not be found free, and be sent again, by ourselves.
             self._mark()
         claimed = self._claim()
@@ -159,6 +157,20 @@ class Sender:
             return 0
         self._forget_marked()
         return claimed + self._feed(chosen, present)
+
+    def _was_held_up(self) -> bool:
+        """Say whether leases are running out: also by a clock that was set, or stood still."""
+        since = clock.now() - self._marked_by
+        third = self.lease / 3
+        return not dt.timedelta() <= since <= third or (
+            time.monotonic() - self._marked_at > third.total_seconds()
+        )
+
+    def make_room(self, names: Iterable[str]) -> None:
+        """Give up one connection to each of these mail servers: single mails found none."""
+        for name in names:
+            if not self.pipeline.pools[name].failures:  # else it is in trouble altogether
+                self.pipeline.pools[name].make_room()
 
     def _take_back(self) -> None:
         for parcel in reversed(self.pipeline.take_back()):
@@ -298,7 +310,7 @@ class Sender:
 
     def _forget_marked(self, batches: Collection[Batch] | None = None) -> None:
         """After the commit: forget results, let go of what is over, look at the stop rule."""
-        self._marked_at = time.monotonic()
+        self._marked_at, self._marked_by = time.monotonic(), clock.now()
         judged: dict[int, Mailing] = {}
         for batch in self.batches if batches is None else batches:
             if batch.results:
@@ -335,19 +347,16 @@ class Sender:
             for pool in self.pipeline.pools.values():
                 pool.failures = 0
             since = clock.now() - WELL
-            if any(one.well_at and one.well_at > since for one in relays.health().values()):
+            used = relays.health(pool.relay for pool in self.pipeline.pools.values())
+            if any(one.well_at and one.well_at > since for one in used.values()):
                 return  # other workers reach them: it is this machine
-            for alert_id in [alert.id for alert in queries.running()]:
+            for alert_id in queries.running():
                 self._pause(alert_id, PauseReason.RELAY)
 
     def _give_back(self) -> None:
         self._take_back()
         for batch in self.batches:
             batch.is_ending = True
-
-
-def _opener(relay: Relay) -> Callable[[], smtplib.SMTP]:
-    return mail.connect(relay).configure_host
 
 
 def _key(parcel: Parcel) -> tuple[Batch, int]:

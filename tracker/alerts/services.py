@@ -126,6 +126,8 @@ def resume(alert: Alert) -> None:
     if alert.not_after < moment:
         raise Refused(_l("This alert is too old to be sent. Write a new update."))
     alert.paused_for = None
+    # Whoever lets it go on has seen what came back so far.
+    alert.excused = alert.bounced + alert.refused
     if alert.active_at is None:
         alert.state, alert.not_before = AlertState.WAITING, max(moment, alert.not_before)
         return

@@ -1,4 +1,4 @@
-"""When an alert stops by itself: too many bounces or refusals among its last mails (pure)."""
+"""When an alert stops by itself: too many of its mails are refused or come back (pure)."""
 
 from __future__ import annotations
 
@@ -46,3 +46,18 @@ class Record:
         if self.fates.count(Fate.REFUSED) > MOST_REFUSED * number:
             return PauseReason.REFUSALS
         return None
+
+
+def judge_returns(
+    *, sent: int, bounced: int, refused: int, excused: int = 0
+) -> PauseReason | None:
+    """Give why an alert must rest for what mail servers took and later returned, if it must.
+
+    A mail server that takes everything first refuses nothing while we look. ``excused`` of
+    what came back are known to the organisers.
+    """
+    is_about_us = refused > bounced
+    most = (MOST_REFUSED if is_about_us else MOST_BOUNCED) * sent
+    if sent < LEAST or bounced + refused - excused <= most:
+        return None
+    return PauseReason.REFUSALS if is_about_us else PauseReason.BOUNCES

@@ -6,7 +6,6 @@ import datetime as dt
 import logging
 
 from sqlalchemy import exists, select
-from sqlalchemy.exc import OperationalError
 
 from tracker.alerts import notices, queries, services
 from tracker.alerts.models import (
@@ -20,7 +19,7 @@ from tracker.alerts.models import (
     PauseReason,
 )
 from tracker.core import clock
-from tracker.database import DatabaseBusy
+from tracker.database import AWAY
 from tracker.extensions import db, writing
 
 log = logging.getLogger(__name__)
@@ -31,27 +30,29 @@ HEARTBEAT = dt.timedelta(seconds=60)
 
 def look_after() -> int:
     """Do what is due for each unfinished alert, each in a transaction of its own."""
-    due = [alert.id for alert in _unfinished() if _is_due(alert)]
-    db.session.rollback()
-    return sum(_look_after(alert_id) for alert_id in due)
+    # Ids alone: a row that cannot be read must not hide all others.
+    ids = list(db.session.scalars(select(Alert.id).where(Alert.state.in_(UNFINISHED))))
+    return sum(_look_after(alert_id) for alert_id in ids)
 
 
 def _look_after(alert_id: int) -> bool:
     try:
+        seen = queries.by_id(alert_id)
+        is_due = seen is not None and _is_due(seen)
+        db.session.rollback()
+        if not is_due:
+            return False
         with writing():
             alert = queries.by_id_locked(alert_id)
             if alert is not None:
                 _care_for(alert)
-    except (DatabaseBusy, OperationalError):
+    except AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - one bad alert must not stop all others
         log.error("alert %s cannot be looked after: %s", alert_id, type(error).__name__)
+        db.session.rollback()
         return False
     return True
-
-
-def _unfinished() -> list[Alert]:
-    return list(db.session.scalars(select(Alert).where(Alert.state.in_(UNFINISHED))))
 
 
 def _is_due(alert: Alert) -> bool:

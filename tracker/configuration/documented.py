@@ -107,7 +107,7 @@ DOCUMENTED = (
     Documented(
         "TRACKER_LEASE_SECONDS",
         "120",
-        "How long a worker may hold a mail it claimed; six times the timeout or more.",
+        "How long a silent worker keeps what it claimed; a working one renews it.",
     ),
     Documented("TRACKER_DEMO", "no", "Says on each page that this is a demonstration."),
 )

@@ -68,6 +68,8 @@ def relays(read: Reader) -> tuple[Relay, ...]:
         rate=_rate(read, "TRACKER_SMTP_RATE"),
         warm_up_days=read.number("TRACKER_SMTP_WARM_UP_DAYS", least=0, most=60),
     )
+    if bool(only.user) is not bool(only.password):
+        read.problems.append("TRACKER_SMTP_USER and its password go together.")
     several = read.text("TRACKER_RELAYS")
     if not several:
         if only.security == "none" and only.host not in LOOPBACK:
@@ -150,6 +152,8 @@ def _relay_problems(values: Mapping[str, Any]) -> Iterator[tuple[str, str | None
         yield "security", "may be 'none' to a loopback host only."
     if values.get("warm_up_days") and not values.get("rate"):
         yield "warm_up_days", "needs a rate."
+    if bool(values.get("user")) is not bool(values.get("password")):
+        yield "user", "and password go together."
 
 
 def _whole(least: int, most: int) -> Callable[[Any], str | None]:

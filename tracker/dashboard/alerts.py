@@ -51,6 +51,7 @@ class AlertShown:
     skipped: int
     failed: int
     bounced: int
+    refused: int
     complained: int
     limit: str
     takes: str
@@ -106,6 +107,7 @@ def alert_shown(alert: Alert, *, is_held: bool = False) -> AlertShown:
         skipped=found.skipped,
         failed=found.failed,
         bounced=alert.bounced,
+        refused=alert.refused,
         complained=alert.complained,
         limit=limits.rate_label(rate) if rate else "",
         takes=limits.time_label(found.left, rate=rate) if rate else "",

@@ -8,7 +8,6 @@ from flask import current_app
 from flask_babel import format_decimal, format_timedelta
 from flask_babel import gettext as _
 
-from tracker.core import clock
 from tracker.mail import relays
 from tracker.settings import Settings
 
@@ -18,16 +17,7 @@ def whole_rate() -> float:
     settings: Settings = current_app.config["TRACKER"]
     if not all(relay.rate for relay in settings.relays):
         return 0.0
-    known = relays.health()
-    return sum(
-        relays.todays_rate(
-            relay,
-            first_used_on=known[relay.name].first_used_on
-            if relay.name in known
-            else clock.today(),
-        )
-        for relay in settings.relays
-    )
+    return sum(map(relays.todays_rate, settings.relays))
 
 
 def rate_label(rate: float) -> str:

@@ -21,7 +21,7 @@ from tracker.dashboard.alerts import AlertShown, alert_shown, moment_label
 from tracker.dashboard.blueprint import bp
 from tracker.mail import queries as mail_queries
 from tracker.mail import relays
-from tracker.mail.models import RelayHealth, SuppressionReason
+from tracker.mail.models import BounceKind, RelayHealth, SuppressionReason
 from tracker.organisers import session
 from tracker.settings import Settings
 
@@ -42,7 +42,11 @@ SUPPRESSED: dict[SuppressionReason, Any] = {
     SuppressionReason.NOT_ME: _l("Never asked for our mail: somebody else entered the address"),
     SuppressionReason.OPERATOR: _l("Entered by an administrator"),
 }
-BOUNCES = {True: _l("For good: no such mailbox"), False: _l("For now: full or out of reach")}
+BOUNCES: dict[BounceKind, Any] = {
+    BounceKind.HARD: _l("For good: no such mailbox, or it refused"),
+    BounceKind.SOFT: _l("For now: full or out of reach"),
+    BounceKind.POLICY: _l("Not wanted from us: mail providers do not trust our mail server"),
+}
 PROVIDERS: dict[str, Any] = {
     "google": "Google",
     "microsoft": "Microsoft",
@@ -107,16 +111,15 @@ class ServerShown:
 
 
 def _servers(settings: Settings) -> list[ServerShown]:
-    known = relays.health()
+    known = relays.health(settings.relays)
     return [_server(relay, known.get(relay.name)) for relay in settings.relays]
 
 
 def _server(relay: Relay, row: RelayHealth | None) -> ServerShown:
-    first_used_on = row.first_used_on if row else clock.today()
-    today = relays.todays_rate(relay, first_used_on=first_used_on)
+    today = relays.todays_rate(relay)
     return ServerShown(
         name=relay.name,
-        host=f"{relay.host}:{relay.port}",
+        host=relays.address(relay),
         today=limits.rate_label(today),
         whole=limits.rate_label(relay.rate) if today < relay.rate else "",
         accepted=row.accepted if row else 0,

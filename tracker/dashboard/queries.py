@@ -12,7 +12,7 @@ from tracker.alerts.models import Alert
 from tracker.campaigns.models import Campaign
 from tracker.endorsements.models import Endorsement, EndorsementState
 from tracker.extensions import db
-from tracker.mail.models import Bounce
+from tracker.mail.models import Bounce, BounceKind
 from tracker.organisers import queries as organisers
 from tracker.organisers.models import Organiser
 from tracker.signatures.models import Review, Signature
@@ -72,10 +72,10 @@ def alerts_of(campaign_ids: Iterable[int], *, limit: int) -> list[Alert]:
     )
 
 
-def count_bounces(*, since: dt.date) -> dict[bool, int]:
-    """Give how many mails came back from a day on: for good, and for now."""
+def count_bounces(*, since: dt.date) -> dict[BounceKind, int]:
+    """Give how many mails came back from a day on, by what that means."""
     rows = db.session.execute(
-        select(Bounce.is_hard, func.count()).where(Bounce.day >= since).group_by(Bounce.is_hard)
+        select(Bounce.kind, func.count()).where(Bounce.day >= since).group_by(Bounce.kind)
     )
     return {row[0]: row[1] for row in rows}
 

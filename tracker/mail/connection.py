@@ -12,7 +12,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -148,6 +148,11 @@ class VerifiedMail(Mail):
 
 
 mail = VerifiedMail()
+
+
+def opener(relay: Relay) -> Callable[[], smtplib.SMTP]:
+    """Give what opens a connection to a mail server, to be called in any thread."""
+    return mail.connect(relay).configure_host
 
 
 @functools.cache

@@ -212,7 +212,9 @@ class Dialogue(Channel):
         verdict = judge(phase, code, enhanced)
         trouble = f"{WORDS.get(phase.name, phase.name)} {code}"
         self.needs_reset = phase is not Phase.MAIL
-        if verdict in (Verdict.SLOW_DOWN, Verdict.RELAY):
+        if verdict is Verdict.SLOW_DOWN and self.pool.hands_back:
+            self.pool.slowed += 1
+        elif verdict in (Verdict.SLOW_DOWN, Verdict.RELAY):
             if verdict is Verdict.SLOW_DOWN:
                 self.pool.slow_down(trouble)
             else:

@@ -77,11 +77,12 @@ class MailCap(Model):
 
 
 class RelayHealth(Model):
-    """How one mail server does, seen by all workers."""
+    """How one mail server does, seen by all workers; with another ``host`` all begins anew."""
 
     __tablename__ = "relay_health"
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    host: Mapped[str] = mapped_column(String(260), server_default="")
     first_used_on: Mapped[dt.date]
     accepted: Mapped[int] = mapped_column(default=0)
     slowed: Mapped[int] = mapped_column(Integer, default=0)
@@ -118,10 +119,22 @@ class ReturnClaim(Model):
     day: Mapped[dt.date]
 
 
-class Bounce(Model):
-    """One bounced mail of one address, known by a keyed hash only; kept for some weeks.
+class BounceKind(enum.Enum):
+    """What a mail that came back says of the address, or of us."""
 
-    ``source`` is a digest of the mail it answers, so that each mail counts once.
+    HARD = "hard"
+    SOFT = "soft"
+    POLICY = "policy"
+    """Not wanted from us (5.7.x): nothing is wrong with the mailbox."""
+    COMPLAINT = "complaint"
+    """Of somebody whose row, and so whose address, is gone; others are suppressed."""
+
+
+class Bounce(Model):
+    """One mail of one address that came back, known by a keyed hash only; kept for some weeks.
+
+    ``source`` is a digest of the mail it answers, so that each mail counts once; it stands for
+    ``fingerprint`` too where the address was deleted meanwhile.
     """
 
     __tablename__ = "bounces"
@@ -130,4 +143,4 @@ class Bounce(Model):
     source: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary, index=True)
     day: Mapped[dt.date] = mapped_column(index=True)
-    is_hard: Mapped[bool]
+    kind: Mapped[BounceKind] = mapped_column(Words(BounceKind), server_default="hard")

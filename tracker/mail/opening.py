@@ -39,6 +39,11 @@ class Opening:
         self._lock = threading.Lock()
         self._is_abandoned = False
 
+    @property
+    def is_wanted(self) -> bool:
+        """Say whether it has not been abandoned."""
+        return not self._is_abandoned
+
     def start(self) -> None:
         """Begin, in a thread of its own."""
         # A daemon: a server that talks one byte at a time must not keep the worker from ending.

@@ -52,6 +52,7 @@ class Pipeline:
         ``RelayTrouble``, ``OSError`` or ``smtplib.SMTPException``.
         """
         self.pools: Mapping[str, Pool] = {relay.name: Pool(relay) for relay in relays}
+        self.idle = IDLE
         self._connect = connect
         self._line = Line()
         self._turns = deque(self.pools.values())
@@ -249,9 +250,9 @@ class Pipeline:
             for opening in list(pool.openings):
                 if now >= opening.deadline and opening.abandon():
                     pool.fail_to_open("silent while connecting")
-            spare = len(pool.channels) - pool.concurrency
+            spare = len(pool.channels) - pool.most_open
             for channel in list(pool.free):
-                if spare > 0 or now - channel.free_since >= IDLE:
+                if spare > 0 or now - channel.free_since >= self.idle:
                     spare -= 1
                     channel.say_goodbye()
                     self._forget(channel)

@@ -23,6 +23,10 @@ MOST_DEFERRED = 20
 """Mails wanted later in a row, after which it must be the relay."""
 STEP_UP = 100
 """Accepted mails after which a slowed relay gets one connection more."""
+YIELD_SECONDS = 3.0
+"""How long a relay's only connection is left to somebody else."""
+CEILING_SECONDS = 300.0
+"""How long a relay that took no more connections is asked for no more."""
 MOST_OPENING = 8
 """Connections of one relay being opened at the same time."""
 
@@ -40,6 +44,13 @@ class Pool(Generic[C]):
         self.allowance: int | None = 0 if relay.rate else None
         """How many parcels it may still begin; the caller refills it. None is no limit."""
         self.concurrency = relay.connections
+        self.longest_slow_pause = PAUSES[-1]
+        """Seconds a relay that wants less is left alone at most."""
+        self.hands_back = False
+        """Whether mails that a busy relay wants later are handed to the caller, each to wait by
+        itself; else the relay is left alone and they wait in line."""
+        self.shut_out = 0
+        """How often it would not take a connection."""
         self.failures = 0
         self.trouble = ""
         self.closed_until = 0.0
@@ -56,6 +67,8 @@ class Pool(Generic[C]):
         self._breaks = self._deferred = self._accepted = 0
         self._refusals = 0
         self._open_after = 0.0
+        self._ceiling, self._ceiling_until = relay.connections, 0.0
+        self._yields_until = 0.0
 
     @property
     def wants(self) -> int:
@@ -74,7 +87,12 @@ class Pool(Generic[C]):
 
     def _limit(self) -> int:
         # After a trouble one mail must get through before the others follow.
-        return 1 if self.failures else self.concurrency
+        return min(1, self.most_open) if self.failures else self.most_open
+
+    @property
+    def most_open(self) -> int:
+        """Give how many connections it may have at this moment."""
+        return 0 if time.monotonic() < self._yields_until else self.concurrency
 
     def may_begin(self) -> bool:
         """Say whether a free connection may begin a parcel."""
@@ -83,7 +101,7 @@ class Pool(Generic[C]):
 
     def may_chain(self) -> bool:
         """Say whether a parcel may begin behind one that is under way."""
-        is_settled = not self.failures and len(self.channels) <= self.concurrency
+        is_settled = not self.failures and len(self.channels) <= self.most_open
         return self.allowance != 0 and is_settled and self.is_open()
 
     def lacks(self, waiting: int) -> int:
@@ -114,24 +132,46 @@ class Pool(Generic[C]):
         """Note a mail taken: whatever was wrong is over."""
         self._breaks = self._deferred = 0
         self._accepted += 1
-        if self._accepted % STEP_UP == 0 and self.concurrency < self.relay.connections:
+        if self._accepted % STEP_UP == 0 and self.concurrency < self._most():
             self.concurrency += 1
         if self.trouble and time.monotonic() >= self.closed_until:
             self.failures, self.trouble = 0, ""
 
+    def _most(self) -> int:
+        is_limited = time.monotonic() < self._ceiling_until
+        return self._ceiling if is_limited else self.relay.connections
+
+    def _limit_to(self, connections: int) -> None:
+        self._ceiling = max(1, connections)
+        self._ceiling_until = time.monotonic() + CEILING_SECONDS
+        self.concurrency = min(self.concurrency, self._ceiling)
+
+    def make_room(self) -> None:
+        """Use one connection less, for some minutes: somebody else needs it.
+
+        The only one is left to them for some seconds.
+        """
+        if len(self.channels) > 1:
+            self._limit_to(len(self.channels) - 1)
+        elif self.channels:
+            self._yields_until = time.monotonic() + YIELD_SECONDS
+
     def slow_down(self, trouble: str) -> None:
         """Use half the connections after a pause; many at the same moment count once."""
         self.slowed += 1
-        if self.fail(trouble):
+        if self.fail(trouble, most=self.longest_slow_pause):
             self.concurrency = max(1, self.concurrency // 2)
 
-    def fail(self, trouble: str) -> bool:
-        """Leave the relay alone for a while; false where that had been decided already."""
+    def fail(self, trouble: str, *, most: float = PAUSES[-1]) -> bool:
+        """Leave the relay alone for a while, ``most`` seconds at most.
+
+        False where that had been decided already.
+        """
         self.trouble = trouble
         now = time.monotonic()
         if now < self.closed_until:
             return False
-        pause = PAUSES[min(self.failures, len(PAUSES) - 1)]
+        pause = min(most, PAUSES[min(self.failures, len(PAUSES) - 1)])
         self.failures += 1
         self.closed_until = now + pause
         self._breaks = self._deferred = 0
@@ -143,14 +183,18 @@ class Pool(Generic[C]):
 
         Many servers take fewer connections than are configured, and work well with those.
         """
-        if not self.channels:
-            self.fail(trouble)
-            return
         self.trouble = trouble
-        self.concurrency = max(1, min(self.concurrency, len(self.channels)))
+        self.shut_out += 1
         pause = PAUSES[min(self._refusals, len(PAUSES) - 1)]
-        self._refusals += 1
         self._open_after = time.monotonic() + pause
+        # How many it takes is known once the last of those being opened has its answer.
+        if any(opening.is_wanted for opening in self.openings):
+            return
+        self._refusals += 1
+        if self.channels:
+            self._limit_to(len(self.channels))
+        else:
+            self.fail(trouble)
 
     def lose(self, trouble: str) -> None:
         """Note a broken connection; one alone may happen, several mean the relay."""

@@ -19,6 +19,8 @@ from tracker.mail.models import RateBucket
 
 BURST_SECONDS = 1.0
 """What was not used in the last second may be made up for."""
+LEAST_WARM = 200 / 86_400
+"""Mails a second with which every warm-up begins."""
 
 
 def take(name: str, *, rate: float, most: int) -> int:
@@ -58,9 +60,12 @@ def _start(tat: float, now: float, rate: float) -> float:
 
 
 def warmed(rate: float, *, days: int, first_used_on: dt.date, today: dt.date) -> float:
-    """Give the rate of a mail server that is ``days`` in warming up: it doubles daily."""
+    """Give the rate of a mail server that is ``days`` in warming up: it doubles daily.
+
+    It is never below 200 mails a day: an alert that nobody gets helps no server's name.
+    """
     age = max(0, (today - first_used_on).days)
-    return rate / float(2 ** max(0, days - age))
+    return min(rate, max(rate / float(2 ** max(0, days - age)), LEAST_WARM))
 
 
 def _now() -> ColumnElement[Any]:

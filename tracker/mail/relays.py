@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import case, select
+from sqlalchemy import and_, case, select
 
 from tracker.configuration.mail import Relay
 from tracker.core import clock
@@ -20,34 +19,51 @@ REPORT_SECONDS = 5.0
 """How often a worker writes down how the mail servers do."""
 
 
-def health() -> dict[str, RelayHealth]:
-    """Give what is known of each mail server, by name."""
-    return {row.name: row for row in db.session.scalars(select(RelayHealth))}
+def health(relays: Iterable[Relay]) -> dict[str, RelayHealth]:
+    """Give what is known of each of these mail servers, by name."""
+    known_as = {relay.name: _known_as(relay) for relay in relays}
+    rows = db.session.scalars(select(RelayHealth))
+    return {row.name: row for row in rows if row.host in known_as.get(row.name, ())}
 
 
-def first_used_on(name: str) -> dt.date:
-    """Give the day of a mail server's first mail; today for a new one."""
-    query = select(RelayHealth.first_used_on).where(RelayHealth.name == name)
-    return db.session.scalar(query) or clock.today()
+def address(relay: Relay) -> str:
+    """Give host and port; by them a mail server is known to be still the one of its name."""
+    return f"{relay.host}:{relay.port}"
 
 
-def todays_rate(relay: Relay, *, first_used_on: dt.date) -> float:
+def _known_as(relay: Relay) -> tuple[str, str]:
+    # Rows of the release before name no host.
+    return "", address(relay)
+
+
+def todays_rate(relay: Relay) -> float:
     """Give how many mails a second a mail server takes today; 0 for no limit."""
+    if not relay.warm_up_days:
+        return relay.rate
+    first_used_on = db.session.scalar(
+        select(RelayHealth.first_used_on).where(
+            RelayHealth.name == relay.name, RelayHealth.host.in_(_known_as(relay))
+        )
+    )
     return rates.warmed(
         relay.rate,
         days=relay.warm_up_days,
-        first_used_on=first_used_on,
+        first_used_on=first_used_on or clock.today(),
         today=clock.today(),
     )
 
 
-def report(name: str, *, accepted: int, slowed: int, trouble: str) -> None:
-    """Add what one worker saw since its last report; ``trouble`` is empty where all is well."""
+def report(relay: Relay, *, accepted: int, slowed: int, trouble: str) -> None:
+    """Add what one worker saw since its last report; ``trouble`` is empty where all is well.
+
+    Another server under the same name begins anew, and so does its warm-up.
+    """
     moment = clock.now()
-    values = {"trouble": trouble[:64]}
+    values = {"host": address(relay), "trouble": trouble[:64]}
     times = {"trouble_at" if trouble else "well_at": moment}
+    is_same = RelayHealth.host.in_(_known_as(relay))
     statement = insert(RelayHealth).values(
-        name=name,
+        name=relay.name,
         first_used_on=clock.today(),
         accepted=accepted,
         slowed=slowed,
@@ -60,10 +76,11 @@ def report(name: str, *, accepted: int, slowed: int, trouble: str) -> None:
             set_={
                 # Trouble may come first: the warm-up begins with the first mail taken.
                 "first_used_on": case(
-                    (RelayHealth.accepted == 0, clock.today()), else_=RelayHealth.first_used_on
+                    (and_(is_same, RelayHealth.accepted > 0), RelayHealth.first_used_on),
+                    else_=clock.today(),
                 ),
-                "accepted": RelayHealth.accepted + accepted,
-                "slowed": RelayHealth.slowed + slowed,
+                "accepted": case((is_same, RelayHealth.accepted), else_=0) + accepted,
+                "slowed": case((is_same, RelayHealth.slowed), else_=0) + slowed,
                 **values,
                 **times,
             },
@@ -101,7 +118,7 @@ class Watch:
             return
         with writing():
             report(
-                name,
+                pool.relay,
                 accepted=accepted,
                 slowed=pool.slowed - before[0],
                 trouble=pool.trouble,

@@ -13,7 +13,14 @@ from tracker.core.errors import NotReady
 from tracker.database import random_id
 from tracker.extensions import db, insert, wake_after_commit
 from tracker.mail import queries
-from tracker.mail.models import Bounce, Delivery, MailCap, Suppression, SuppressionReason
+from tracker.mail.models import (
+    Bounce,
+    BounceKind,
+    Delivery,
+    MailCap,
+    Suppression,
+    SuppressionReason,
+)
 from tracker.sealing import envelopes
 
 ENVELOPE_SIZE = 1024
@@ -85,16 +92,16 @@ KEPT_DAYS = 35
 
 
 def record_bounce(
-    fingerprint: bytes, *, source: bytes, is_hard: bool, suppresses: bool = False
+    fingerprint: bytes, *, source: bytes, kind: BounceKind, suppresses: bool = False
 ) -> bool:
-    """Write down that a mail bounced, once per ``source``; suppress a dead mailbox.
+    """Write down that a mail came back, once per ``source``; suppress a dead mailbox.
 
     At once where the mailbox does not exist (``suppresses``), else by the rules above. Says
     whether it was new.
     """
     added = db.session.scalar(
         insert(Bounce)
-        .values(source=source, fingerprint=fingerprint, day=clock.today(), is_hard=is_hard)
+        .values(source=source, fingerprint=fingerprint, day=clock.today(), kind=kind)
         .on_conflict_do_nothing()
         .returning(Bounce.source)
     )
@@ -134,10 +141,13 @@ def allow(fingerprint: bytes) -> bool:
 
 def _is_dead(fingerprint: bytes) -> bool:
     rows = db.session.execute(
-        select(Bounce.day, Bounce.is_hard).where(Bounce.fingerprint == fingerprint)
+        select(Bounce.day, Bounce.kind).where(
+            Bounce.fingerprint == fingerprint,
+            Bounce.kind.in_((BounceKind.HARD, BounceKind.SOFT)),
+        )
     ).all()
     since = clock.today() - dt.timedelta(days=HARD_DAYS)
-    if sum(row.is_hard and row.day >= since for row in rows) >= MOST_HARD:
+    if sum(row.kind is BounceKind.HARD and row.day >= since for row in rows) >= MOST_HARD:
         return True
     score, before = 0, clock.today()
     for day in sorted({row.day for row in rows}, reverse=True):
