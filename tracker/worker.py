@@ -55,8 +55,6 @@ POLL_SECONDS = 0.5
 HOUSEKEEPING_SECONDS = 60.0
 LEAST_HOUSEKEEPING_SECONDS = 30.0
 """No wake-up makes a worker keep house sooner than so long after the last time."""
-HANG_UP_SECONDS = 10.0
-"""Idle time after which the connection to the mail server is closed."""
 EXPAND_SECONDS = 0.5
 """How long alerts that begin are prepared before somebody's single mail gets its turn."""
 CARE_SECONDS = 1.0
@@ -116,7 +114,7 @@ class Worker:
         if self.sender is not None:
             _guarded(self.sender.close)
             self.sender = None
-        self.office.close()
+        _guarded(self.office.close)
 
     def stop(self) -> None:
         """End :meth:`run` after the mail in hand; may be called from a signal's handler."""
@@ -150,9 +148,12 @@ class Worker:
         return done
 
     def _singles(self) -> int:
-        if time.monotonic() - self.office.used_at > HANG_UP_SECONDS:
-            self.office.close()
-        return deliver_due(self.office, stop=self.stopping.is_set)
+        is_alone = self.sender is None or not self.sender.batches
+        done = deliver_due(self.office, stop=self.stopping.is_set, is_alone=is_alone)
+        shut_out = self.office.shut_out()
+        if self.sender is not None:
+            self.sender.make_room(shut_out)
+        return done
 
     def _bulk(self) -> int:
         if self.sender is None:

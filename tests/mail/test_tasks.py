@@ -16,6 +16,7 @@ from nacl.public import PublicKey, SealedBox
 
 from tests.conftest import Person, sign
 from tests.support import factories
+from tests.support.doorman import doorman
 from tests.support.sink import Sink, free_port, running_sink
 from tests.support.supporters import subscribe
 from tracker.alerts.models import Alert
@@ -23,6 +24,7 @@ from tracker.campaigns.models import Campaign
 from tracker.confirmations.models import Kind, Pending
 from tracker.confirmations.services import LETTER_KIND
 from tracker.core import clock, tokens
+from tracker.database import DatabaseBusy
 from tracker.extensions import db, writing
 from tracker.mail import services as mail
 from tracker.mail import tasks
@@ -85,11 +87,26 @@ def relays_at(
         )
         settings = dataclasses.replace(settings, relays=moved)
         monkeypatch.setitem(app.config, "TRACKER", settings)
-        worker.office.closed_until, worker.office.relay = 0.0, 0
         with app.app_context():
             worker.close()
 
     return move
+
+
+def wait_no_longer(worker: Worker) -> None:
+    """Let the pause be over in which a mail server that failed is left alone."""
+    for pool in worker.office.open().pools.values():
+        pool.closed_until = pool._open_after = 0.0
+
+
+def work_until(app: Flask, worker: Worker, is_over: Callable[[], bool]) -> None:
+    """Let the worker go on, whether it has something to do or not."""
+    deadline = tasks.time.monotonic() + 30
+    with app.app_context():
+        while not is_over():
+            db.session.rollback()
+            assert tasks.time.monotonic() < deadline
+            worker.turn()
 
 
 # --- what the server answers ------------------------------------------------------------------
@@ -146,7 +163,7 @@ def test_a_greylisted_mail_arrives_at_the_second_try(
     travel: time_machine.Traveller,
 ) -> None:
     sign(client, campaign.slug)
-    sink.refuse_data[SARA] = "451 4.7.1 greylisted"
+    sink.refuse_data[SARA] = "451 4.2.0 greylisted"
     work()
     sink.refuse_data.clear()
     travel.shift(dt.timedelta(minutes=3))
@@ -155,6 +172,172 @@ def test_a_greylisted_mail_arrives_at_the_second_try(
     travel.shift(dt.timedelta(minutes=4))
     work()
     assert len(sink.to(SARA)) == 1
+
+
+@pytest.mark.parametrize("stage", ["refuse_rcpt", "refuse_data"])
+@pytest.mark.parametrize(
+    "answer", ["454 Throttling failure: maximum sending rate exceeded", "451 4.7.1 slower"]
+)
+def test_a_server_that_wants_less_gets_the_mail_seconds_later_and_no_try_is_counted(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    sink: Sink,
+    travel: time_machine.Traveller,
+    stage: str,
+    answer: str,
+) -> None:
+    getattr(sink, stage)[SARA] = answer
+    sign(client, campaign.slug)
+    work()
+    [row] = waiting(app)
+    assert row.attempts == 0
+    assert 0 < (row.due_at - clock.now()).total_seconds() <= tasks.BUSY_SECONDS[0]
+    sign(client, campaign.slug, Person(email="omar@example.org"))
+    work()
+    assert len(sink.to("omar@example.org")) == 1, "nobody else waits for it"
+    for _ in range(8):
+        travel.shift(dt.timedelta(seconds=61))
+        work()
+    [row] = waiting(app)
+    assert row.attempts == 1, "after some rounds it counts as refused for now"
+    getattr(sink, stage).clear()
+    travel.shift(dt.timedelta(minutes=7))
+    work()
+    assert len(sink.to(SARA)) == 1
+    assert waiting(app) == []
+
+
+def test_thirty_mails_at_which_the_server_hangs_up_do_not_hold_up_the_next_one(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    sink: Sink,
+) -> None:
+    for address in people(30):
+        sink.refuse_rcpt[address] = "421 4.7.0 try again later"
+        sign(client, campaign.slug, Person(email=address))
+    with app.app_context():
+        for _ in range(3):
+            worker.turn()
+    sign(client, campaign.slug)
+    started = tasks.time.monotonic()
+    work_until(app, worker, lambda: len(sink.to(SARA)) == 1)
+    assert tasks.time.monotonic() - started < 20, "a fraction of a second for each of them"
+
+
+def test_what_is_in_hand_when_the_database_goes_away_is_not_sent_unasked(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    work: Work,
+    sink: Sink,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for address in people(10):
+        sign(client, campaign.slug, Person(email=address))
+
+    def away(_: int) -> None:
+        raise DatabaseBusy
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tasks, "_mark", away)
+        patched.setattr("tracker.worker.POLL_SECONDS", 0.01)
+        with app.app_context():
+            for _ in range(6):
+                worker.turn()
+    assert len(sink.mails) <= 2, "what was inside SMTP, and what left behind it"
+    work()
+    assert sorted(one.to for one in sink.mails) == sorted(people(10))
+
+
+@pytest.mark.parametrize("jump", [-600, 600])
+def test_a_clock_that_is_set_while_a_mail_is_inside_sends_it_once(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    sink: Sink,
+    travel: time_machine.Traveller,
+    jump: int,
+) -> None:
+    sink.thinks[SARA] = 2.0
+    sign(client, campaign.slug)
+    with app.app_context():
+        while not worker.office.open().inside:
+            worker.turn()
+    travel.shift(dt.timedelta(seconds=jump))
+    work_until(app, worker, lambda: not db.session.query(Delivery.id).all())
+    assert len(sink.to(SARA)) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", ["503 bad sequence of commands", "530 5.7.0 Authentication required"]
+)
+def test_what_a_server_says_of_the_session_costs_nobody_the_mail(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    work: Work,
+    sink: Sink,
+    answer: str,
+) -> None:
+    for address in people(3):
+        sink.refuse_rcpt[address] = answer
+        sign(client, campaign.slug, Person(email=address))
+    work()
+    assert len(waiting(app)) == 3
+    sink.refuse_rcpt.clear()
+
+    def are_told() -> bool:
+        wait_no_longer(worker)
+        return {one.to for one in sink.mails} == set(people(3))
+
+    work_until(app, worker, are_told)
+
+
+def test_a_server_that_thinks_long_about_the_whole_mail_gets_it_once(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    sink: Sink,
+    relays_at: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = app.config["TRACKER"]
+    relay = dataclasses.replace(settings.relays[0], timeout=1)
+    changed = dataclasses.replace(settings, relays=(relay,), lease_seconds=2)
+    monkeypatch.setitem(app.config, "TRACKER", changed)
+    sink.thinks[SARA] = 3.0
+    sign(client, campaign.slug)
+    sign(client, campaign.slug, Person(email="omar@example.org"))
+    written: list[str] = []
+    render = tasks.render
+
+    def counted(letter: Any) -> bytes:
+        written.append(letter.to)
+        return render(letter)
+
+    monkeypatch.setattr(tasks, "render", counted)
+    started = tasks.time.monotonic()
+    other = Worker(app)
+
+    def is_over() -> bool:
+        # A second worker must not take over what the first has inside the server.
+        other.turn()
+        return not db.session.query(Delivery.id).all()
+
+    work_until(app, worker, is_over)
+    with app.app_context():
+        other.close()
+    assert tasks.time.monotonic() - started >= 3
+    assert sorted(one.to for one in sink.mails) == ["omar@example.org", SARA]
+    assert len(written) <= 5, "nothing is prepared again and again for a server that thinks"
 
 
 @pytest.mark.parametrize("stage", ["refuse_rcpt", "refuse_data"])
@@ -230,7 +413,8 @@ def test_while_the_mail_server_is_down_nothing_is_lost_and_no_try_is_counted(
         sign(client, campaign.slug, Person(email=address))
     relays_at(free_port())
     for _ in range(3):
-        worker.office.closed_until = 0.0
+        with app.app_context():
+            wait_no_longer(worker)
         work()
     rows = waiting(app)
     assert len(rows) == 3
@@ -251,21 +435,27 @@ def test_a_server_that_failed_is_left_alone_for_longer_and_longer(
     with app.app_context():
         for _ in range(6):
             before = tasks.time.monotonic()
-            worker.office.closed_until = 0.0
+            wait_no_longer(worker)
             worker._singles()
-            pauses.append(round(worker.office.closed_until - before))
+            [pool] = worker.office.open().pools.values()
+            pauses.append(round(pool.closed_until - before))
             assert worker._singles() == 0
     assert pauses == [1, 2, 5, 15, 60, 60]
 
 
 def test_a_mail_that_was_taken_but_not_acknowledged_comes_again_under_the_same_id(
-    app: Flask, client: FlaskClient, campaign: Campaign, worker: Worker, work: Work, sink: Sink
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    sink: Sink,
+    travel: time_machine.Traveller,
 ) -> None:
     sink.drop_after_data.add(SARA)
     sign(client, campaign.slug)
     work()
-    assert len(waiting(app)) == 1
-    worker.office.closed_until = 0.0
+    assert [row.attempts for row in waiting(app)] == [1], "it may have arrived: not at once"
+    travel.shift(dt.timedelta(minutes=7))
     work()
     first, second = sink.to(SARA)
     assert first.message["Message-ID"] == second.message["Message-ID"]
@@ -298,6 +488,7 @@ class Always(set[str]):
 
 
 def test_a_mail_at_which_the_server_always_hangs_up_does_not_stop_the_others(
+    app: Flask,
     client: FlaskClient,
     campaign: Campaign,
     worker: Worker,
@@ -309,7 +500,8 @@ def test_a_mail_at_which_the_server_always_hangs_up_does_not_stop_the_others(
     for address in ["poison@example.org", *people(4)]:
         sign(client, campaign.slug, Person(email=address))
     for _ in range(4):
-        worker.office.closed_until = 0.0
+        with app.app_context():
+            wait_no_longer(worker)
         work()
     for address in people(4):
         assert len(sink.to(address)) == 1
@@ -455,7 +647,7 @@ def test_a_worker_that_lacks_the_key_leaves_the_mail_to_one_that_has_it(
     assert [one.to for one in sink.mails] == [SARA]
 
 
-# --- order and presence -----------------------------------------------------------------------
+# --- beside an alert -----------------------------------------------------------------------
 
 
 def test_somebody_who_signs_during_an_alert_does_not_wait_for_its_end(
@@ -482,3 +674,34 @@ def test_somebody_who_signs_during_an_alert_does_not_wait_for_its_end(
     assert len(order) == 201
     assert len(order) - order.index(SARA) > 25
     assert alert_of(app, alert).sent == 200
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_where_alerts_have_all_connections_a_single_mail_gets_one(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    announce: Callable[[], int],
+    sink: Sink,
+    relays_at: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+) -> None:
+    monkeypatch.setattr("tracker.alerts.windows.WINDOW", 10)
+    monkeypatch.setattr("tracker.worker.POLL_SECONDS", 0.05)
+    everybody = people(900)
+    subscribe(app, campaign.id, everybody)
+    sink.thinks = dict.fromkeys(everybody, 0.02)
+    with doorman(sink.port, most=most) as door:
+        relays_at(door.port)
+        announce()
+        # The first that is turned away is one of the alert's own.
+        work_until(app, worker, lambda: len(sink.mails) > 30 and door.inside == most)
+        sign(client, campaign.slug)
+        work_until(app, worker, lambda: bool(sink.to(SARA)))
+        sent = len(sink.mails)
+        with app.app_context():
+            worker.close()
+    assert 30 < sent < 800, "long before the alert was over"
+    assert len(sink.to(SARA)) == 1

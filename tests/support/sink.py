@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -60,6 +61,8 @@ class Sink:
     refuse_rcpt: dict[str, str] = field(default_factory=dict)
     refuse_data: dict[str, str] = field(default_factory=dict)
     drop_after_data: set[str] = field(default_factory=set)
+    thinks: dict[str, float] = field(default_factory=dict)
+    """Seconds that pass before a mail to somebody is taken."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def clear(self) -> None:
@@ -68,6 +71,7 @@ class Sink:
         self.refuse_rcpt.clear()
         self.refuse_data.clear()
         self.drop_after_data.clear()
+        self.thinks.clear()
 
     def to(self, address: str) -> list[Mail]:
         with self.lock:
@@ -87,6 +91,7 @@ class Sink:
         address = envelope.rcpt_tos[0]
         if address in self.refuse_data:
             return self.refuse_data[address]
+        await asyncio.sleep(self.thinks.get(address, 0.0))
         with self.lock:
             self.mails.append(Mail(envelope.mail_from, envelope.rcpt_tos, envelope.content))
         if address in self.drop_after_data:
