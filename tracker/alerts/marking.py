@@ -29,7 +29,7 @@ from tracker.core import clock
 from tracker.extensions import db, insert
 from tracker.mail import services as mail
 from tracker.mail.models import BounceKind
-from tracker.mail.tasks import GIVE_UP_AFTER, RETRY_MINUTES
+from tracker.mail.outbox import GIVE_UP_AFTER, RETRY_MINUTES
 from tracker.sealing import tags
 
 _QUIET = {"synchronize_session": False}

@@ -15,19 +15,19 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import logging
-import random
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Select, delete, or_, select, update
+from sqlalchemy import select
 
 from tracker.core import clock
 from tracker.database import AWAY
 from tracker.extensions import db, writing
+from tracker.mail import outbox
 from tracker.mail.connection import opener
 from tracker.mail.models import Delivery
 from tracker.mail.pipeline import Outcome, Parcel, Pipeline
@@ -44,21 +44,12 @@ WINDOW_SECONDS = 0.5
 """Longest time mails of a window are sent before who is to be told is read again."""
 QUIET_SECONDS = 0.1
 """Beside an alert, a server that answers nothing for so long is not waited for now."""
-RETRY_MINUTES = (5, 15, 45, 120, 360, 720, 1440, 1440)
-"""Waiting time after each refusal for now (DESIGN §7)."""
-GIVE_UP_AFTER = dt.timedelta(days=3)
-BUSY_SECONDS = (5, 20, 60)
-"""Waiting time of a mail that a busy mail server wants later; then it counts as refused."""
 HANG_UP_SECONDS = 0.1
 """Longest pause after a mail server said 421 and hung up: one mail may be the reason."""
 SHARED_SECONDS = 1.0
 """Idle time after which a connection is closed that alerts gave up for it."""
-MARK_SECONDS = 30.0
-"""How long a mark is tried while the database is busy."""
 REFUSED_IN_ROW = 20
 """After so many refusals without an acceptance the relay is taken to be at fault."""
-OTHER_WORKER_SECONDS = 30
-"""Waiting time of a delivery whose key this worker does not hold."""
 CLOSE_SECONDS = 10.0
 """How long mails that are inside SMTP are waited for when the worker stops."""
 
@@ -141,6 +132,10 @@ class Office:
             _give_back(self)
 
 
+def _is_any_due(office: Office) -> bool:
+    return outbox.is_any_due(list(office.sources), apart=office.given)
+
+
 def deliver_due(office: Office, *, stop: Callable[[], bool], is_alone: bool = True) -> int:
     """Send one window of due mails and give how many were dealt with.
 
@@ -182,15 +177,15 @@ def _give_window(office: Office, pipeline: Pipeline) -> int:
     moment = clock.now()
     if not office.given:
         office.leased_at, office.leased_by = time.monotonic(), moment
-    with writing():
-        ids = _lease(office)
+    lease = _settings().lease_seconds
+    kinds, apart = list(office.sources), office.given
+    ids = outbox.lease(office.owner, kinds, apart=apart, seconds=lease, most=WINDOW)
     # Who waits longest goes first, but what came back unsent goes behind all others.
     places = {one: (office.came_back.get(one, 0), place) for place, one in enumerate(ids)}
     letters = sorted(_letters(office, ids), key=lambda letter: places[letter[0]])
-    if clock.now() - moment > dt.timedelta(seconds=_settings().lease_seconds) / 2:
+    if clock.now() - moment > dt.timedelta(seconds=lease) / 2:
         # Something held us up: another worker may be about to take over.
-        with writing():
-            _release(office, [one for one, _ in letters])
+        outbox.release(office.owner, [one for one, _ in letters])
         return 0
     handed_over = sum(_hand_over(office, pipeline, *one) for one in letters)
     return len(ids) - handed_over
@@ -203,7 +198,7 @@ def _hand_over(
         raw = letter.raw if isinstance(letter, Ready) else render(letter)
     except Exception as error:  # noqa: BLE001 - one bad template must not stop all other mail
         log.error("delivery %s cannot be written: %s", delivery_id, type(error).__name__)
-        _retry(delivery_id, office.owner)
+        outbox.retry(office.owner, delivery_id)
         return False
     try:
         sender = _settings().mail_from or ""
@@ -212,7 +207,7 @@ def _hand_over(
         pipeline.give([Parcel(delivery_id, sender, letter.to, body, put_back=tries)])
     except ValueError:
         log.error("delivery %s has an address that cannot be said", delivery_id)
-        _mark(delivery_id)
+        outbox.mark(delivery_id)
         return False
     office.given.add(delivery_id)
     return True
@@ -222,6 +217,37 @@ def stuffed(raw: bytes) -> bytes:
     """Give a mail as it goes over the wire: CRLF, dots doubled (RFC 5321 §4.5.2)."""
     lines = (b"." + line if line.startswith(b".") else line for line in raw.splitlines())
     return b"".join(line + b"\r\n" for line in lines)
+
+
+def _letters(office: Office, ids: list[int]) -> list[tuple[int, Letter | Ready]]:
+    """Ask the sources for the letters; drop what nobody is to be told any more."""
+    try:
+        return _written(office, ids)
+    except AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - one bad row must not stop all other mail
+        if len(ids) == 1:
+            log.error("delivery %s cannot be read: %s", ids[0], type(error).__name__)
+            outbox.retry(office.owner, ids[0])
+            return []
+        return [letter for one in ids for letter in _letters(office, [one])]
+
+
+def _written(office: Office, ids: list[int]) -> list[tuple[int, Letter | Ready]]:
+    ready: list[tuple[int, Letter | Ready]] = []
+    with writing():
+        rows = db.session.scalars(select(Delivery).where(Delivery.id.in_(ids))).all()
+        for kind in sorted({row.kind for row in rows}):
+            of_kind = [row for row in rows if row.kind == kind]
+            found = office.sources[kind](of_kind)
+            for row in of_kind:
+                if row.id not in found:
+                    outbox.wait_for_another(row)
+                elif letter := found[row.id]:
+                    ready.append((row.id, letter))
+                else:
+                    db.session.delete(row)
+    return ready
 
 
 # --- what the mail server said ---------------------------------------------------------------
@@ -252,58 +278,36 @@ def _settle(office: Office, delivery_id: int, outcome: Outcome) -> None:
     tries = office.came_back.pop(delivery_id, 0)
     if verdict is Verdict.SENT:
         office.refused_in_row = 0
-        _mark(delivery_id)
+        outbox.mark(delivery_id)
     elif verdict in (Verdict.BAD_ADDRESS, Verdict.BOUNCED, Verdict.REFUSED):
         office.refused_in_row += 1
         if outcome.enhanced.startswith("5.7.") or office.refused_in_row > REFUSED_IN_ROW:
             # A relay that refuses everybody is set up wrongly: nobody's address is bad.
             log.error("the server refuses our mail (%s); it is kept for later", code)
-            _retry(delivery_id, office.owner)
+            outbox.retry(office.owner, delivery_id)
         else:
             log.warning("delivery %s: the server answered %s, never", delivery_id, code)
-            _mark(delivery_id)
-    elif verdict is Verdict.SLOW_DOWN and tries < len(BUSY_SECONDS):
+            outbox.mark(delivery_id)
+    elif verdict is Verdict.SLOW_DOWN and tries < len(outbox.BUSY_SECONDS):
         log.warning("delivery %s: the server is busy (%s)", delivery_id, code)
         office.came_back[delivery_id] = tries + 1
-        with writing():
-            _put_off_ours(office, [delivery_id], BUSY_SECONDS[tries])
+        outbox.wait(office.owner, delivery_id, seconds=outbox.BUSY_SECONDS[tries])
     else:
         # Also what was not answered: it may have been taken, and is not asked again at once.
         log.warning("delivery %s: the server answered %s, later", delivery_id, code)
-        _retry(delivery_id, office.owner)
+        outbox.retry(office.owner, delivery_id)
 
 
 def _give_back(office: Office) -> None:
     """Let go of mails that no connection began, or that came back unsent."""
     if not office.returned:
         return
-    tried = [parcel for parcel in office.returned if parcel.put_back]
-    with writing():
-        for parcel in tried:
-            office.came_back[_id(parcel)] = parcel.put_back
-            _put_off_ours(office, [_id(parcel)], BUSY_SECONDS[0])
-        _release(office, [_id(parcel) for parcel in office.returned])
-    office.given.difference_update(map(_id, office.returned))
+    tried = {_id(parcel): parcel.put_back for parcel in office.returned if parcel.put_back}
+    office.came_back.update(tried)
+    ids = [_id(parcel) for parcel in office.returned]
+    outbox.release(office.owner, ids, put_off=tried)
+    office.given.difference_update(ids)
     office.returned.clear()
-
-
-def _put_off_ours(office: Office, ids: Collection[int], seconds: int) -> None:
-    """Let leased mails wait for some seconds, uncounted."""
-    due = clock.now() + dt.timedelta(seconds=seconds)
-    _change_ours(office, ids, due_at=due, lease_owner=None, lease_until=None)
-
-
-def _release(office: Office, ids: Collection[int]) -> None:
-    _change_ours(office, ids, lease_owner=None, lease_until=None)
-
-
-def _change_ours(office: Office, ids: Collection[int], **values: Any) -> None:
-    db.session.execute(
-        update(Delivery)
-        .where(Delivery.id.in_(ids), Delivery.lease_owner == office.owner)
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _renew(office: Office) -> None:
@@ -315,8 +319,7 @@ def _renew(office: Office) -> None:
     ):
         return
     office.leased_at, office.leased_by = time.monotonic(), moment
-    with writing():
-        _change_ours(office, office.given, lease_until=moment + lease)
+    outbox.renew(office.owner, office.given, seconds=_settings().lease_seconds)
 
 
 def _id(parcel: Parcel) -> int:
@@ -324,121 +327,6 @@ def _id(parcel: Parcel) -> int:
     return int(key)
 
 
-# --- rows ------------------------------------------------------------------------------------
-
-
 def _settings() -> Settings:
     settings: Settings = current_app.config["TRACKER"]
     return settings
-
-
-def _is_any_due(office: Office) -> bool:
-    found = db.session.scalar(_due(office).limit(1))
-    db.session.rollback()
-    return found is not None
-
-
-def _due(office: Office) -> Select[int]:
-    moment = clock.now()
-    return (
-        select(Delivery.id)
-        .where(
-            Delivery.id.not_in(office.given),
-            Delivery.due_at <= moment,
-            Delivery.kind.in_(list(office.sources)),
-            or_(Delivery.lease_until.is_(None), Delivery.lease_until < moment),
-        )
-        .order_by(Delivery.due_at)
-    )
-
-
-def _lease(office: Office) -> list[int]:
-    due = _due(office).limit(WINDOW).with_for_update(skip_locked=True)
-    ids = list(db.session.scalars(due))
-    until = clock.now() + dt.timedelta(seconds=_settings().lease_seconds)
-    if ids:
-        db.session.execute(
-            update(Delivery)
-            .where(Delivery.id.in_(ids))
-            .values(lease_owner=office.owner, lease_until=until)
-            .execution_options(synchronize_session=False)
-        )
-    return ids
-
-
-def _letters(office: Office, ids: list[int]) -> list[tuple[int, Letter | Ready]]:
-    """Ask the sources for the letters; drop what nobody is to be told any more."""
-    try:
-        return _written(office, ids)
-    except AWAY:
-        raise
-    except Exception as error:  # noqa: BLE001 - one bad row must not stop all other mail
-        if len(ids) == 1:
-            log.error("delivery %s cannot be read: %s", ids[0], type(error).__name__)
-            _retry(ids[0], office.owner)
-            return []
-        return [letter for one in ids for letter in _letters(office, [one])]
-
-
-def _written(office: Office, ids: list[int]) -> list[tuple[int, Letter | Ready]]:
-    ready: list[tuple[int, Letter | Ready]] = []
-    with writing():
-        rows = db.session.scalars(select(Delivery).where(Delivery.id.in_(ids))).all()
-        for kind in sorted({row.kind for row in rows}):
-            of_kind = [row for row in rows if row.kind == kind]
-            found = office.sources[kind](of_kind)
-            for row in of_kind:
-                if row.id not in found:
-                    _wait_for_another(row)
-                elif letter := found[row.id]:
-                    ready.append((row.id, letter))
-                else:
-                    db.session.delete(row)
-    return ready
-
-
-def _mark(delivery_id: int) -> None:
-    """Delete a mail that is over, whoever holds the lease by now.
-
-    A database that is busy at this moment is asked again: what was accepted and not written
-    down would be sent a second time.
-    """
-    until = time.monotonic() + MARK_SECONDS
-    while True:
-        try:
-            with writing():
-                db.session.execute(delete(Delivery).where(Delivery.id == delivery_id))
-            return
-        except AWAY:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
-
-
-def _retry(delivery_id: int, owner: str) -> None:
-    with writing():
-        row = db.session.get(Delivery, delivery_id)
-        if row is None or row.lease_owner != owner:
-            return
-        minutes = RETRY_MINUTES[min(row.attempts, len(RETRY_MINUTES) - 1)]
-        row.attempts += 1
-        spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, protects nothing
-        due = clock.now() + dt.timedelta(minutes=minutes * spread)
-        if due > row.queued_at + GIVE_UP_AFTER:
-            db.session.delete(row)
-        else:
-            row.due_at, row.lease_owner, row.lease_until = due, None, None
-
-
-def _wait_for_another(row: Delivery) -> None:
-    """Leave a mail to a worker that holds its key, or until its campaign goes on."""
-    if clock.now() > row.queued_at + GIVE_UP_AFTER:
-        log.error("delivery %s: no worker could write it in three days", row.id)
-        db.session.delete(row)
-    else:
-        _put_off(row, seconds=OTHER_WORKER_SECONDS)
-
-
-def _put_off(row: Delivery, *, seconds: int) -> None:
-    row.due_at = clock.now() + dt.timedelta(seconds=seconds)
-    row.lease_owner = row.lease_until = None
