@@ -32,6 +32,8 @@ from tracker.mail.models import BounceKind
 from tracker.mail.outbox import GIVE_UP_AFTER, RETRY_MINUTES
 from tracker.sealing import tags
 
+_DRAW = random.SystemRandom()
+
 _QUIET = {"synchronize_session": False}
 
 
@@ -203,7 +205,7 @@ def _exception(alert_id: int, result: Result) -> dict[str, Any]:
 def _pause(attempts: int) -> dt.timedelta:
     """Give how long a deferred mail waits for its next try, spread by a fifth."""
     minutes = RETRY_MINUTES[min(attempts, len(RETRY_MINUTES) - 1)]
-    spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, protects nothing
+    spread = _DRAW.uniform(0.8, 1.2)
     return dt.timedelta(minutes=minutes * spread)
 
 

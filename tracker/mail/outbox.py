@@ -18,6 +18,8 @@ from tracker.mail.models import Delivery
 
 log = logging.getLogger(__name__)
 
+_DRAW = random.SystemRandom()
+
 RETRY_MINUTES = (5, 15, 45, 120, 360, 720, 1440, 1440)
 """Waiting time after each refusal for now (DESIGN §7)."""
 GIVE_UP_AFTER = dt.timedelta(days=3)
@@ -129,7 +131,7 @@ def retry(owner: str, delivery_id: int) -> None:
             return
         minutes = RETRY_MINUTES[min(row.attempts, len(RETRY_MINUTES) - 1)]
         row.attempts += 1
-        spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, protects nothing
+        spread = _DRAW.uniform(0.8, 1.2)
         due = clock.now() + dt.timedelta(minutes=minutes * spread)
         if due > row.queued_at + GIVE_UP_AFTER:
             db.session.delete(row)
