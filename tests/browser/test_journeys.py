@@ -65,6 +65,17 @@ def test_sign_confirm_and_withdraw(
         assert queries.count_confirmed(db.session.scalars(select(Campaign.id)).one()) == 0
 
 
+def subscribe(page: Page, site: Site) -> Mail:
+    """Fill in the form to subscribe and confirm; give the mail that asked for it."""
+    page.fill("#email", "sara@example.org")
+    page.check("input[name=scope][value=every-update]")
+    follow(page, "form.slip button[type=submit]")
+    mail = site.mail_to("sara@example.org")
+    page.goto(site.link(mail, "/confirm/"))
+    follow(page, "form.slip button[type=submit]")
+    return mail
+
+
 @pytest.mark.parametrize("script", [True, False])
 @pytest.mark.parametrize("lang", ["en", "ar"])
 def test_subscribe_and_leave_by_the_link_in_the_mail(
@@ -73,12 +84,7 @@ def test_subscribe_and_leave_by_the_link_in_the_mail(
     page = open_page(width=360, script=script)
     page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz")
     follow(page, "a[href$='/subscribe']")
-    page.fill("#email", "sara@example.org")
-    page.check("input[name=scope][value=every-update]")
-    follow(page, "form.slip button[type=submit]")
-    mail = site.mail_to("sara@example.org")
-    page.goto(site.link(mail, "/confirm/"))
-    follow(page, "form.slip button[type=submit]")
+    mail = subscribe(page, site)
     assert "/my/" in page.url
     with site.app.app_context():
         campaign_id = db.session.scalars(select(Campaign.id)).one()
@@ -96,11 +102,7 @@ def test_write_try_publish_and_the_supporter_is_told_and_leaves(
 ) -> None:
     page = open_page(width=360, script=script)
     page.goto(f"{site.url}/{lang}/campaigns/amar-fayaz/subscribe")
-    page.fill("#email", "sara@example.org")
-    page.check("input[name=scope][value=every-update]")
-    follow(page, "form.slip button[type=submit]")
-    page.goto(site.link(site.mail_to("sara@example.org"), "/confirm/"))
-    follow(page, "form.slip button[type=submit]")
+    subscribe(page, site)
 
     organiser = open_page(width=360, script=script)
     sign_in(organiser, site, lang)

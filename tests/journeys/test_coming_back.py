@@ -45,6 +45,11 @@ def clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if "TRACKER" not in name}
 
 
+def command(*words: str) -> list[str]:
+    """Give the console script's command line for a ``tracker mail`` command."""
+    return [sys.executable, "-m", "tracker", "mail", *words]
+
+
 @dataclass
 class Site:
     """An installation with a campaign, and its worker."""
@@ -80,7 +85,7 @@ class Site:
         """Run the console script as the mail server would, without a keystore."""
         nowhere = {"TRACKER_KEYSTORE": str(self.app.config["TRACKER"].data / "no-keys")}
         return subprocess.run(
-            [sys.executable, "-m", "tracker", "mail", *arguments],
+            command(*arguments),
             env={**clean(), **self.variables, **nowhere},
             cwd=paths.PACKAGE.parent,
             input=given,
@@ -282,7 +287,7 @@ def test_a_mail_server_is_asked_to_wait_whatever_is_wrong(
     (tmp_path / "file").touch()
     changed = {name: text.format(file=tmp_path / "file") for name, text in broken.items()}
     answer = subprocess.run(
-        [sys.executable, "-m", "tracker", "mail", "receive"],
+        command("receive"),
         env={**clean(), **variables, **changed},
         cwd=paths.PACKAGE.parent,
         input=bounce(bounce_address(OURS, alert_id=1, veiled=bytes(8), mac=bytes(12))),
@@ -301,7 +306,7 @@ def test_the_mailbox_is_fetched_again_and_again_until_the_process_is_ended(
     here.tell("Found in prison")
     [mail] = sink.mails
     process = subprocess.Popen(
-        [sys.executable, "-m", "tracker", "mail", "fetch", "--every", "10"],
+        command("fetch", "--every", "10"),
         env={**clean(), **here.variables},
         cwd=paths.PACKAGE.parent,
         stdout=subprocess.PIPE,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select, update
 
-from tracker.alerts import notices, queries, services
+from tracker.alerts import notices, queries
 from tracker.alerts.models import RUNNING, Alert, AlertState
 from tracker.alerts.stopping import judge_returns
 from tracker.campaigns.models import Campaign
@@ -189,13 +189,10 @@ def _look_at_returns(alert_id: int) -> None:
         if reason is None:
             return
         if alert.state in RUNNING:
-            log.error("alert %s rests: %s came back", alert.id, reason.value)
-            services.pause(alert, reason)
-        elif alert.is_warned:
-            return
-        else:
+            notices.let_rest(alert, reason)
+        elif not alert.is_warned:
             alert.is_warned = True
-        notices.tell_organisers(alert)
+            notices.tell_organisers(alert)
 
 
 def _count(alert_id: int, figure: str) -> None:

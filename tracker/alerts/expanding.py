@@ -99,8 +99,7 @@ def _begin(alert: Alert) -> None:
         services.end(alert, AlertState.EXPIRED)
     elif alert.not_before < moment - queries.LATE:
         # The worker was down, or this is a restored backup: perhaps it is no news any more.
-        services.pause(alert, PauseReason.LATE)
-        notices.tell_organisers(alert)
+        notices.let_rest(alert, PauseReason.LATE)
     else:
         alert.state, alert.active_at = AlertState.EXPANDING, moment
         db.session.flush()

@@ -10,8 +10,8 @@ from typing import Any
 
 from flask import current_app
 
-from tracker.alerts import queries
-from tracker.alerts.models import NOTICE_KIND, TRIAL_KIND, Alert, AlertState
+from tracker.alerts import queries, services
+from tracker.alerts.models import NOTICE_KIND, TRIAL_KIND, Alert, AlertState, PauseReason
 from tracker.core import clock, languages, tokens
 from tracker.core.addresses import MAX_LENGTH
 from tracker.extensions import db
@@ -33,6 +33,13 @@ def tell_organisers(alert: Alert) -> None:
     for organiser in organisers.of_campaign(alert.campaign_id):
         content = {"organiser": organiser.id, "alert": alert.id, "state": alert.state.value}
         mail.queue(mail.seal_letter(NOTICE_KIND, content))
+
+
+def let_rest(alert: Alert, reason: PauseReason) -> None:
+    """Pause an alert that something is wrong with, and tell its organisers."""
+    log.error("alert %s rests: %s", alert.id, reason.value)
+    services.pause(alert, reason)
+    tell_organisers(alert)
 
 
 class Notices:

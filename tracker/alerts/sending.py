@@ -16,11 +16,11 @@ from email.utils import format_datetime
 from functools import partial
 from typing import Any
 
-from tracker.alerts import marking, notices, queries, services, windows
+from tracker.alerts import marking, notices, queries, windows
 from tracker.alerts.batches import Batch, Result, lease_chunk, lease_due
 from tracker.alerts.limits import Limits, Picked
 from tracker.alerts.mailings import Mailing, Mailings, Recipient
-from tracker.alerts.models import RUNNING, Alert, ExceptionState, PauseReason
+from tracker.alerts.models import RUNNING, ExceptionState, PauseReason
 from tracker.alerts.stopping import RELAY_FAILURES
 from tracker.alerts.windows import Present
 from tracker.core import clock
@@ -330,14 +330,8 @@ class Sender:
     def _pause(self, alert_id: int, reason: PauseReason) -> None:
         with writing():
             alert = queries.by_id_locked(alert_id)
-            if alert is not None:
-                self._rest(alert, reason)
-
-    def _rest(self, alert: Alert, reason: PauseReason) -> None:
-        if alert.state in RUNNING:
-            log.error("alert %s rests: %s", alert.id, reason.value)
-            services.pause(alert, reason)
-            notices.tell_organisers(alert)
+            if alert is not None and alert.state in RUNNING:
+                notices.let_rest(alert, reason)
 
     # --- the mail servers --------------------------------------------------------------------
 

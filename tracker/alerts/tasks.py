@@ -84,8 +84,7 @@ def _care_for(alert: Alert) -> None:
         lost = moment - (alert.active_at or moment)
         # Those to be tried again are meant to lie still; they do not make an alert late.
         if lost > queries.LATE and _has_begun_chunks(alert):
-            services.pause(alert, PauseReason.LATE)
-            notices.tell_organisers(alert)
+            notices.let_rest(alert, PauseReason.LATE)
         else:
             alert.active_at = moment
 

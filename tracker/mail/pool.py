@@ -26,7 +26,7 @@ STEP_UP = 100
 YIELD_SECONDS = 3.0
 """How long a relay's only connection is left to somebody else."""
 CEILING_SECONDS = 300.0
-"""How long a relay that took no more connections is asked for no more."""
+"""How long one connection of a relay is left to somebody else."""
 MOST_OPENING = 8
 """Connections of one relay being opened at the same time."""
 
@@ -141,18 +141,15 @@ class Pool(Generic[C]):
         is_limited = time.monotonic() < self._ceiling_until
         return self._ceiling if is_limited else self.relay.connections
 
-    def _limit_to(self, connections: int) -> None:
-        self._ceiling = max(1, connections)
-        self._ceiling_until = time.monotonic() + CEILING_SECONDS
-        self.concurrency = min(self.concurrency, self._ceiling)
-
     def make_room(self) -> None:
         """Use one connection less, for some minutes: somebody else needs it.
 
         The only one is left to them for some seconds.
         """
         if len(self.channels) > 1:
-            self._limit_to(len(self.channels) - 1)
+            self._ceiling = len(self.channels) - 1
+            self._ceiling_until = time.monotonic() + CEILING_SECONDS
+            self.concurrency = min(self.concurrency, self._ceiling)
         elif self.channels:
             self._yields_until = time.monotonic() + YIELD_SECONDS
 
@@ -175,7 +172,7 @@ class Pool(Generic[C]):
         self.failures += 1
         self.closed_until = now + pause
         self._breaks = self._deferred = 0
-        log.warning("relay %s: %s; left alone for %d s", self.relay.name, trouble, pause)
+        log.warning("relay %s: %s; left alone for %g s", self.relay.name, trouble, pause)
         return True
 
     def fail_to_open(self, trouble: str) -> None:
@@ -192,7 +189,7 @@ class Pool(Generic[C]):
             return
         self._refusals += 1
         if self.channels:
-            self._limit_to(len(self.channels))
+            self.concurrency = max(1, min(self.concurrency, len(self.channels)))
         else:
             self.fail(trouble)
 
