@@ -15,7 +15,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -29,6 +29,7 @@ from sqlalchemy import (
     Engine,
     Enum,
     MetaData,
+    String,
     event,
     text,
 )
@@ -84,6 +85,23 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
             return None
         moment: dt.datetime = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
         return moment.astimezone(dt.UTC)
+
+
+class Numbers(TypeDecorator[Sequence[int]]):
+    """Whole numbers as one parameter: JSON for SQLite, an array's text for PostgreSQL.
+
+    psycopg takes ten times as long to write an array of as many numbers.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[int] | None, dialect: Dialect) -> Any:
+        """Write them down."""
+        if value is None:
+            return None
+        written = ",".join(map(str, value))
+        return f"[{written}]" if dialect.name == "sqlite" else f"{{{written}}}"
 
 
 def Words(words: type[enum.Enum]) -> Enum:  # noqa: N802 - stands where types stand

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flask import current_app, has_request_context, request
 from flask_babel import Babel
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
-from sqlalchemy import Column, ColumnElement, Select, any_, bindparam
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    any_,
+    bindparam,
+    cast,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from tracker.database import Model, write_mode
+from tracker.database import Model, Numbers, write_mode
 
 T = TypeVar("T")
 
@@ -34,14 +47,26 @@ def insert(table: type[Model]) -> sqlite.Insert | postgresql.Insert:
     return postgresql.insert(table)
 
 
-def among(column: Column[Any], name: str, dialect: str) -> ColumnElement[bool]:
-    """Say whether a column is one of the values bound to ``name``.
+def among(column: Column[int], name: str, dialect: str) -> ColumnElement[bool]:
+    """Say whether a column is one of the numbers bound to ``name``.
 
-    One parameter on PostgreSQL: of many it would make a plan anew each time.
+    One parameter however many they are: else each length would be a statement of its own,
+    written and planned anew.
     """
     if dialect == "sqlite":
-        return column.in_(bindparam(name, expanding=True))
-    return column == any_(bindparam(name, type_=postgresql.ARRAY(column.type)))
+        return column.in_(select(numbered(name, dialect).c.number))
+    return column == any_(cast(bindparam(name, type_=Numbers()), ARRAY(BigInteger)))
+
+
+def numbered(name: str, dialect: str) -> FromClause:
+    """Give a table of the numbers bound to ``name``: ``number``, and ``place`` from 0 on."""
+    numbers = bindparam(name, type_=Numbers())
+    if dialect == "sqlite":
+        each = func.json_each(numbers).table_valued("value", "key")
+        return select(each.c.value.label("number"), each.c.key.label("place")).subquery()
+    unnested = func.unnest(cast(numbers, ARRAY(BigInteger)))
+    one = unnested.table_valued("number", with_ordinality="at").render_derived()
+    return select(one.c.number, (cast(one.c.at, Integer) - 1).label("place")).subquery()
 
 
 def locked(query: Select[T]) -> Select[T]:

@@ -76,10 +76,10 @@ class Mailing:
         """Find out the address. Raises ``CannotOpen`` or ``KeyError``."""
         context = envelopes.context("contact", self.campaign_id, recipient.subscription_id)
         address = str(self._open(recipient.contact, context=context)["to"])
-        recipient.address = address
         recipient.fingerprint = tags.tag(self.site_key, address)
         recipient.provider = provider_of(address)
-        recipient.contact = b""
+        # Last: who has an address has a fingerprint, too.
+        recipient.address, recipient.contact = address, b""
 
     def parcel(self, recipient: Recipient, *, key: object, date: str) -> Parcel:
         """Give the mail of one recipient, spliced. Raises ``ValueError`` for a bad address."""

@@ -304,7 +304,15 @@ def due_exceptions(
     *, limit: int, apart: Collection[int] = (), lock: bool = False
 ) -> list[AlertException]:
     """Give deferred mails of one alert, none of those in ``apart``, whose next try is due."""
-    query = (
+    query = _due_exceptions_locked() if lock else _due_exceptions()
+    values = {"now": clock.now(), "apart": list(apart), "most": limit}
+    found = list(db.session.scalars(query, values))
+    return [one for one in found if one.alert_id == found[0].alert_id]
+
+
+@functools.cache
+def _due_exceptions() -> Select[AlertException]:
+    return (
         select(AlertException)
         # Moments are not read: one that is none would stop those of all alerts.
         .options(load_only(AlertException.attempts))
@@ -312,19 +320,19 @@ def due_exceptions(
         .join(Campaign, Campaign.id == Alert.campaign_id)
         .where(
             AlertException.state == ExceptionState.DEFERRED,
-            AlertException.due_at <= clock.now(),
-            Alert.id.not_in(apart),
+            AlertException.due_at <= bindparam("now"),
+            Alert.id.not_in(bindparam("apart", expanding=True)),
             may_leave(),
         )
         .order_by(AlertException.due_at)
-        .limit(limit)
+        .limit(bindparam("most"))
     )
-    if lock:
-        query = query.with_for_update(of=AlertException, skip_locked=True).execution_options(
-            populate_existing=True
-        )
-    found = list(db.session.scalars(query))
-    return [one for one in found if one.alert_id == found[0].alert_id]
+
+
+@functools.cache
+def _due_exceptions_locked() -> Select[AlertException]:
+    query = _due_exceptions().with_for_update(of=AlertException, skip_locked=True)
+    return query.execution_options(populate_existing=True)
 
 
 def has_open_chunks(alert_id: int) -> bool:

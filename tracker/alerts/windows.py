@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import islice
 
@@ -11,14 +12,12 @@ from tracker.alerts.batches import Batch, Result, languages_of
 from tracker.alerts.limits import Picked
 from tracker.alerts.mailings import Recipient
 from tracker.alerts.models import ExceptionState
-from tracker.core import clock
-from tracker.mail import queries as mail
 from tracker.sealing import envelopes
 
 log = logging.getLogger(__name__)
 
-WINDOW = 64
-"""Most mails between two readings of who is to be told."""
+WINDOW = 128
+"""Most mails between two readings of who is to be told (docs/decisions/0010)."""
 FEW_OPENED = 4
 """Addresses opened between two looks at the connections: less than half a millisecond."""
 
@@ -43,12 +42,20 @@ def open_ahead(batches: Iterable[Batch]) -> bool:
     for batch in batches:
         if batch.is_ending:
             continue
-        closed = [one for one in islice(batch.todo, WINDOW) if not one.address]
-        for recipient in closed[:FEW_OPENED]:
+        most = min(WINDOW, len(batch.todo))
+        # Those opened come first: what is taken back is put before all others.
+        first = bisect_left(batch.todo, True, hi=most, key=_is_closed)
+        few = [batch.todo[at] for at in range(first, min(first + FEW_OPENED, most))]
+        closed = [recipient for recipient in few if not recipient.address]
+        for recipient in closed:
             _opened(batch, recipient)
         if closed:
             return True
     return False
+
+
+def _is_closed(recipient: Recipient) -> bool:
+    return not recipient.address
 
 
 def _opened(batch: Batch, recipient: Recipient) -> bool:
@@ -67,7 +74,9 @@ def _opened(batch: Batch, recipient: Recipient) -> bool:
 
 def still_to_tell(picked: Picked) -> Picked:
     """Leave out whom another worker told, as marking may just have shown."""
-    return [(batch, one) for batch, one in picked if not batch.is_ending and one in batch.todo]
+    batches = {batch for batch, _ in picked if not batch.is_ending}
+    left = {batch: set(batch.todo) for batch in batches}
+    return [(batch, one) for batch, one in picked if one in left.get(batch, ())]
 
 
 def look(chosen: Picked, batches: Iterable[Batch]) -> tuple[Present, set[int]]:
@@ -77,11 +86,12 @@ def look(chosen: Picked, batches: Iterable[Batch]) -> tuple[Present, set[int]]:
     """
     present: Present = set()
     resting: set[int] = set()
-    asked = {batch for batch, _ in chosen}
-    for batch in asked:
+    asked: dict[Batch, list[Recipient]] = {}
+    for batch, one in chosen:
+        asked.setdefault(batch, []).append(one)
+    for batch, mine in asked.items():
         alert_id = batch.mailing.alert_id
-        mine = [one for owner, one in chosen if owner is batch]
-        languages = languages_of(batch, [one.subscription_id for one in mine])
+        languages = languages_of(batch, mine)
         if languages is None:
             resting.add(alert_id)
             continue
@@ -91,16 +101,6 @@ def look(chosen: Picked, batches: Iterable[Batch]) -> tuple[Present, set[int]]:
                 if one.language != language:
                     one.language, one.parcel = language, None
                 present.add((alert_id, one.subscription_id))
-    others = {batch.mailing.alert_id for batch in batches if batch not in asked}
-    resting |= others - queries.may_run(others)
-    return present - _suppressed(chosen), resting
-
-
-def _suppressed(chosen: Picked) -> Present:
-    found = [one.fingerprint for _, one in chosen]
-    suppressed = mail.suppressed(found, on=clock.today()) if found else set()
-    return {
-        (batch.mailing.alert_id, one.subscription_id)
-        for batch, one in chosen
-        if one.fingerprint in suppressed
-    }
+    others = {batch.mailing.alert_id for batch in batches}
+    others -= {batch.mailing.alert_id for batch in asked}
+    return present, resting | (others - queries.may_run(others))

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
-from collections.abc import Collection
 from typing import cast
 
-from sqlalchemy import Select, Table, bindparam, func, select
+from sqlalchemy import ColumnElement, Table, bindparam, exists, func, select
 
 from tracker.core import clock
-from tracker.extensions import among, db
+from tracker.extensions import db
 from tracker.mail.models import Delivery, OutboxKey, Suppression, SuppressionReason
-
-
-@functools.cache  # SQLAlchemy takes longer to build it than the database to answer
-def _suppressed(dialect: str) -> Select[bytes]:
-    rows = cast(Table, Suppression.__table__)
-    return select(rows.c.fingerprint).where(
-        among(rows.c.fingerprint, "these", dialect),
-        rows.c.until.is_(None) | (rows.c.until >= bindparam("on")),
-    )
 
 
 def newest_outbox_key() -> OutboxKey | None:
@@ -35,12 +24,13 @@ def is_suppressed(fingerprint: bytes, *, on: dt.date) -> bool:
     return found is not None and (found.until is None or found.until >= on)
 
 
-def suppressed(fingerprints: Collection[bytes], *, on: dt.date) -> set[bytes]:
-    """Give which of several addresses get no mail on a day."""
-    query = _suppressed(db.engine.dialect.name)
-    # The connection's: no objects are wanted, and it costs less.
-    found = db.session.connection().execute(query, {"these": list(fingerprints), "on": on})
-    return set(found.scalars())
+def gets_no_mail(fingerprint: ColumnElement[bytes], *, on: str) -> ColumnElement[bool]:
+    """Say, as a condition, whether an address gets no mail on the day bound to ``on``."""
+    rows = cast(Table, Suppression.__table__)
+    return exists().where(
+        rows.c.fingerprint == fingerprint,
+        rows.c.until.is_(None) | (rows.c.until >= bindparam(on)),
+    )
 
 
 def count_suppressed() -> dict[SuppressionReason, int]:

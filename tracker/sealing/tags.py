@@ -11,6 +11,7 @@ import hmac
 from tracker.core.addresses import canonical
 
 ROW_BYTES = 8
+TAG_BYTES = 32
 
 
 def tag(key: bytes, address: str) -> bytes:
