@@ -292,6 +292,8 @@ def _make_file(path: str) -> None:
 
 def _set_pragmas(connection: FairConnection, lock: SideLock) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: dependencies.md, trap S2
+    # Text that is none raises OperationalError, as a database does that is away.
+    connection.text_factory = _as_text
     connection.side_lock = lock
     for pragma in (
         "journal_mode=WAL",
@@ -302,6 +304,10 @@ def _set_pragmas(connection: FairConnection, lock: SideLock) -> None:
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _as_text(stored: bytes) -> str:
+    return stored.decode("utf-8", "replace")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -225,7 +225,10 @@ class Worker:
         return index.renew()
 
     def keep_house(self) -> None:
-        """Delete what is over: pending rows, sign-ins, caps of yesterday, old outbox keys."""
+        """Delete what is over: pending rows, sign-ins, caps of yesterday, old outbox keys.
+
+        Look again at what came back of alerts.
+        """
         today = clock.today()
         with writing():
             confirmations.forget_expired()
@@ -234,6 +237,7 @@ class Worker:
             mail.forget_bounces()
         self.keystore.destroy_days_before(today)
         self._destroy_outbox_keys()
+        claims.look_at_returns()
 
     def _destroy_outbox_keys(self) -> None:
         """Destroy old keys that no waiting mail needs: the row, then the private half."""

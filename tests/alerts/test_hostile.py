@@ -420,3 +420,21 @@ def test_a_word_that_this_release_does_not_know_stops_no_other_alert(
     house.work_until(lambda: house.alert(other).state is AlertState.DONE)
     assert house.told()["other@example.org"] == 1
     house.work_until(lambda: house.alert(waiting).paused_for is PauseReason.BROKEN)
+
+
+def test_a_text_that_is_none_stops_no_other_alert(house: House, other: int) -> None:
+    """SQLite stores it, and what it raises looks as if the database were away."""
+    if house.app.config["TRACKER"].database_url.startswith("postgresql"):
+        pytest.skip("PostgreSQL refuses it")
+    house.subscribe(*people(3))
+    alert_id = house.tell()
+    let_it_begin(house, alert_id)
+    change = "UPDATE subscriptions SET language = CAST(x'ff41' AS TEXT) WHERE campaign_id = :id"
+    with house.app.app_context(), writing():
+        db.session.execute(text(change), {"id": house.campaign.id})
+        early = clock.now() - dt.timedelta(minutes=5)
+        db.session.get_one(Alert, alert_id).not_before = early
+    house.work_until(lambda: house.alert(other).state is AlertState.DONE)
+    assert house.told()["other@example.org"] == 1
+    at_last(house, alert_id)
+    assert house.told() == dict.fromkeys([*people(3), "other@example.org"], 1)

@@ -118,6 +118,17 @@ def test_of_an_alert_that_is_over_the_organisers_are_told_once(
     assert len(house.sink.mails) == 121
 
 
+def test_what_a_worker_counted_before_it_died_is_looked_at_by_the_next(house: House) -> None:
+    alert_id, mails = sent_but_for_one(house)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tracker.alerts.claims._look_at_returns", lambda _: None)
+        bring_back(house, mails[:20], GONE)
+    assert house.alert(alert_id).state is AlertState.SENDING
+    with house.app.app_context():
+        house.worker.keep_house()
+    assert house.alert(alert_id).paused_for is PauseReason.BOUNCES
+
+
 def test_what_is_about_us_suppresses_nobody_however_often(house: House) -> None:
     house.subscribe("sara@example.org")
     for _ in range(6):

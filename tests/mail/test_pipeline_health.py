@@ -54,6 +54,30 @@ def test_a_server_that_greets_and_hangs_up_is_not_called_again_and_again(
         assert line.take_back() == given
 
 
+def test_one_connection_that_hangs_does_not_let_the_others_storm_a_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "PAUSES", (0.3, 100.0))
+    monkeypatch.setattr(pool_module, "ROUND_SECONDS", 0.2)
+    relay = dataclasses.replace(settings_of(FaultyRelay()), connections=8)
+    asked: list[float] = []
+
+    def refused() -> smtplib.SMTP:
+        asked.append(time.monotonic())
+        time.sleep(3.0 if len(asked) == 1 else 0.01)
+        raise RelayTrouble("421")
+
+    line = pipeline.Pipeline([relay], connect=lambda _: refused)
+    line.give(parcels(50))
+    [pool] = line.pools.values()
+    until = time.monotonic() + 2.0
+    while time.monotonic() < until:
+        line.step(0.02)
+    assert len(asked) <= 8 + 8, "two rounds, of which the second ended in a long pause"
+    assert pool.failures >= 1
+    line.close(patience=0)
+
+
 def test_a_server_that_refuses_connections_one_after_the_other_is_not_stormed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -13,6 +13,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from nacl.public import PublicKey, SealedBox
+from sqlalchemy import text
 
 from tests.conftest import Person, sign
 from tests.support import factories
@@ -28,7 +29,7 @@ from tracker.database import DatabaseBusy
 from tracker.extensions import db, writing
 from tracker.mail import outbox, tasks
 from tracker.mail import services as mail
-from tracker.mail.models import Delivery
+from tracker.mail.models import Delivery, RelayHealth
 from tracker.sealing import envelopes
 from tracker.worker import Worker
 
@@ -598,6 +599,61 @@ def test_a_row_that_is_no_envelope_is_dropped_and_the_others_get_their_mail(
     assert waiting(app) == []
 
 
+UNREADABLE = {
+    "queued at the end of time": "queued_at = '9999-12-31 00:00:00'",
+    "queued at no time": "queued_at = 'x'",
+    "queued after all time": "queued_at = 'infinity'",
+    "tried a negative number of times": "attempts = -100, envelope = ''",
+    "a key that is no text": "outbox_key_id = CAST(x'ff41' AS TEXT)",
+    "due after all time": "due_at = 'infinity'",
+}
+
+
+@pytest.mark.parametrize("change", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_row_that_cannot_be_read_does_not_stand_before_all_others(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    worker: Worker,
+    sink: Sink,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+) -> None:
+    is_sqlite = app.config["TRACKER"].database_url.startswith("sqlite")
+    if not is_sqlite and ("'x'" in change or "x'ff" in change):
+        pytest.skip("PostgreSQL refuses what has another type")
+    with app.app_context():
+        worker.make_keys()
+        with writing():
+            mail.queue(mail.seal_letter(LETTER_KIND, {}))
+        with writing():
+            early = clock.now() - dt.timedelta(hours=1)
+            db.session.query(Delivery).update({"due_at": early, "outbox_key_id": "00"})
+            db.session.execute(text(f"UPDATE deliveries SET {change}"))
+    sign(client, campaign.slug)
+    monkeypatch.setattr("tracker.mail.tasks.WINDOW", 2)
+    work()
+    assert len(sink.to(SARA)) == 1
+
+
+@pytest.mark.parametrize("column", ["lease_until", "due_at"])
+def test_a_mail_leased_or_queued_by_a_clock_that_was_ahead_does_not_wait_for_it(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    sink: Sink,
+    column: str,
+) -> None:
+    sign(client, campaign.slug)
+    with app.app_context(), writing():
+        ahead = clock.now() + dt.timedelta(days=3)
+        db.session.query(Delivery).update({column: ahead, "lease_owner": "gone"})
+    work()
+    assert len(sink.to(SARA)) == 1
+
+
 def test_two_envelopes_swapped_between_rows_reach_nobody(
     app: Flask, client: FlaskClient, campaign: Campaign, work: Work, sink: Sink
 ) -> None:
@@ -716,3 +772,76 @@ def test_where_alerts_have_all_connections_a_single_mail_gets_one(
             worker.close()
     assert 30 < sent < 800, "long before the alert was over"
     assert len(sink.to(SARA)) == 1
+
+
+def test_a_server_that_greets_nobody_more_is_one_whose_connections_alerts_have(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    announce: Callable[[], int],
+    sink: Sink,
+    relays_at: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As Postfix at its process limit: whoever comes then waits without a greeting."""
+    monkeypatch.setattr("tracker.mail.pool.SILENT_SECONDS", 0.3)
+    monkeypatch.setattr("tracker.worker.POLL_SECONDS", 0.05)
+    everybody = people(900)
+    subscribe(app, campaign.id, everybody)
+    sink.thinks = dict.fromkeys(everybody, 0.05)
+    with doorman(sink.port, most=3, is_silent=True) as door:
+        relays_at(door.port)
+        announce()
+        work_until(app, worker, lambda: len(sink.mails) > 30 and door.inside == 3)
+        begun = tasks.time.monotonic()
+        sign(client, campaign.slug)
+        work_until(app, worker, lambda: bool(sink.to(SARA)))
+        # The other way is to wait until the connection is given up as silent.
+        assert tasks.time.monotonic() - begun < app.config["TRACKER"].relays[0].timeout
+        with app.app_context():
+            worker.close()
+
+
+def test_a_slow_server_that_takes_one_connection_takes_the_single_mail_next(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    announce: Callable[[], int],
+    sink: Sink,
+    relays_at: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tracker.mail.pool.YIELD_SECONDS", 0.6)
+    monkeypatch.setattr("tracker.mail.tasks.ASK_AGAIN_SECONDS", 0.4)
+    monkeypatch.setattr("tracker.worker.POLL_SECONDS", 0.05)
+    everybody = people(100)
+    subscribe(app, campaign.id, everybody)
+    sink.thinks = dict.fromkeys(everybody, 1.5)
+    with doorman(sink.port, most=1) as door:
+        relays_at(door.port)
+        announce()
+        work_until(app, worker, lambda: len(sink.mails) >= 2)
+        before = len(sink.mails)
+        sign(client, campaign.slug)
+        work_until(app, worker, lambda: bool(sink.to(SARA)))
+        assert len(sink.mails) - before <= 5
+        with app.app_context():
+            worker.close()
+
+
+def test_a_single_mail_shows_that_its_server_is_well_and_begins_no_warm_up(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tracker.mail.relays.REPORT_SECONDS", 0.0)
+    sign(client, campaign.slug)
+    work()
+    with app.app_context():
+        health = db.session.query(RelayHealth).one()
+        assert health.well_at is not None
+        assert health.accepted == 0

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class Doorman:
-    """Listens on ``port``; whoever finds ``most`` inside already gets 421 (RFC 5321 §3.8)."""
+    """Listens on ``port``; whoever finds ``most`` inside already gets 421 (RFC 5321 §3.8).
 
-    def __init__(self, target: int, *, most: int) -> None:
-        self.target, self.most = target, most
+    One that ``is_silent`` greets them once somebody has left.
+    """
+
+    def __init__(self, target: int, *, most: int, is_silent: bool = False) -> None:
+        self.target, self.most, self.is_silent = target, most, is_silent
         self.inside = self.turned_away = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self.listener.getsockname()[1])
@@ -29,14 +33,12 @@ class Doorman:
 
     def _serve(self, client: socket.socket) -> None:
         with client:
-            with self._lock:
-                is_full = self.inside >= self.most
-                self.inside += not is_full
-                self.turned_away += is_full
-            if is_full:
-                with contextlib.suppress(OSError):
-                    client.sendall(b"421 4.7.0 too many connections\r\n")
-                return
+            while not self._lets_in():
+                if not self.is_silent:
+                    with contextlib.suppress(OSError):
+                        client.sendall(b"421 4.7.0 too many connections\r\n")
+                    return
+                time.sleep(0.02)
             try:
                 with socket.create_connection(("127.0.0.1", self.target)) as server:
                     thread = threading.Thread(target=_pump, args=[server, client], daemon=True)
@@ -46,6 +48,13 @@ class Doorman:
             finally:
                 with self._lock:
                     self.inside -= 1
+
+    def _lets_in(self) -> bool:
+        with self._lock:
+            is_full = self.inside >= self.most
+            self.inside += not is_full
+            self.turned_away += is_full
+        return not is_full
 
 
 def _pump(source: socket.socket, to: socket.socket) -> None:
@@ -57,9 +66,9 @@ def _pump(source: socket.socket, to: socket.socket) -> None:
 
 
 @contextmanager
-def doorman(target: int, *, most: int) -> Iterator[Doorman]:
+def doorman(target: int, *, most: int, is_silent: bool = False) -> Iterator[Doorman]:
     """Let ``most`` connections through to the server on the port ``target``."""
-    made = Doorman(target, most=most)
+    made = Doorman(target, most=most, is_silent=is_silent)
     threading.Thread(target=made.run, daemon=True).start()
     try:
         yield made

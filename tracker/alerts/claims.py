@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, func, select, update
 
 from tracker.alerts import notices, queries
-from tracker.alerts.models import RUNNING, Alert, AlertState
+from tracker.alerts.models import RUNNING, Alert, AlertState, PauseReason
 from tracker.alerts.stopping import judge_returns
 from tracker.campaigns.models import Campaign
 from tracker.core import clock
@@ -36,6 +36,10 @@ BATCH = 50
 """Most claims looked at in one turn."""
 KEPT_DAYS = 7
 """Days that a claim waits for a worker that holds the keys."""
+LOOKED_BACK = dt.timedelta(days=14)
+"""Age of alerts of which something may still come back."""
+
+_LOOKED_AT = (*RUNNING, AlertState.DONE)
 
 
 class Known(NamedTuple):
@@ -60,6 +64,20 @@ def judge_claims(keystore: Keystore) -> int:
     for alert_id in alerts:
         _look_at_returns(alert_id)
     return settled
+
+
+def look_at_returns() -> None:
+    """Look again at what came back of each alert: a worker may have died before it did."""
+    query = select(Alert.id).where(
+        Alert.state.in_(_LOOKED_AT),
+        Alert.approved_at > clock.now() - LOOKED_BACK,
+        ~Alert.is_warned,
+        Alert.bounced + Alert.refused > Alert.excused,
+    )
+    ids = list(db.session.scalars(query))
+    db.session.rollback()
+    for alert_id in ids:
+        _look_at_returns(alert_id)
 
 
 def _judge(claim_id: int, keystore: Keystore, *, counted: set[int]) -> int:
@@ -176,23 +194,37 @@ def _look_at_returns(alert_id: int) -> None:
     Of one that is over they are told once. What others think is seen only here where our
     mail server takes everything first.
     """
-    with writing():
-        alert = queries.by_id_locked(alert_id)
-        if alert is None or alert.state not in (*RUNNING, AlertState.DONE):
+    try:
+        is_too_much = _reason_to_rest(queries.by_id(alert_id)) is not None
+        db.session.rollback()
+        if not is_too_much:
             return
-        reason = judge_returns(
-            sent=queries.figures(alert).sent,
-            bounced=alert.bounced,
-            refused=alert.refused,
-            excused=alert.excused,
-        )
-        if reason is None:
-            return
-        if alert.state in RUNNING:
-            notices.let_rest(alert, reason)
-        elif not alert.is_warned:
-            alert.is_warned = True
-            notices.tell_organisers(alert)
+        with writing():
+            alert = queries.by_id_locked(alert_id)
+            reason = _reason_to_rest(alert)
+            if alert is None or reason is None:
+                return
+            if alert.state in RUNNING:
+                notices.let_rest(alert, reason)
+            elif not alert.is_warned:
+                alert.is_warned = True
+                notices.tell_organisers(alert)
+    except AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - one bad alert must not stop all others
+        log.error("alert %s cannot be judged: %s", alert_id, type(error).__name__)
+        db.session.rollback()
+
+
+def _reason_to_rest(alert: Alert | None) -> PauseReason | None:
+    if alert is None or alert.state not in _LOOKED_AT:
+        return None
+    return judge_returns(
+        sent=queries.figures(alert).sent,
+        bounced=alert.bounced,
+        refused=alert.refused,
+        excused=alert.excused,
+    )
 
 
 def _count(alert_id: int, figure: str) -> None:

@@ -7,7 +7,7 @@ on where it was.
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import func, insert, select, text, update
 
@@ -82,15 +82,25 @@ def _let_rest(alert_id: int) -> None:
     db.session.rollback()
     with writing():
         # Written before it is read: perhaps it is the row itself that cannot be read.
-        changed: Any = db.session.execute(
+        changed = db.session.execute(
             update(Alert)
             .where(Alert.id == alert_id, queries.is_to_begin())
             .values(state=AlertState.PAUSED, paused_for=PauseReason.BROKEN)
+            .returning(Alert.campaign_id)
             .execution_options(synchronize_session=False)
-        )
-    if changed.rowcount:
-        with writing():
-            notices.tell_organisers(db.session.get_one(Alert, alert_id))
+        ).first()
+        if changed is not None:
+            _tell_of(alert_id, changed.campaign_id)
+
+
+def _tell_of(alert_id: int, campaign_id: int) -> None:
+    try:
+        with db.session.begin_nested():
+            notices.tell_of(alert_id, campaign_id, AlertState.PAUSED)
+    except AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - else it would be tried, and fail, for ever
+        log.error("alert %s rests, and nobody is told: %s", alert_id, type(error).__name__)
 
 
 def _begin(alert: Alert) -> None:

@@ -30,8 +30,13 @@ log = logging.getLogger(__name__)
 
 def tell_organisers(alert: Alert) -> None:
     """Queue a mail to all who work on the campaign of an alert that rests or came back."""
-    for organiser in organisers.of_campaign(alert.campaign_id):
-        content = {"organiser": organiser.id, "alert": alert.id, "state": alert.state.value}
+    tell_of(alert.id, alert.campaign_id, alert.state)
+
+
+def tell_of(alert_id: int, campaign_id: int, state: AlertState) -> None:
+    """Do the same for an alert whose row perhaps cannot be read."""
+    for organiser in organisers.of_campaign(campaign_id):
+        content = {"organiser": organiser.id, "alert": alert_id, "state": state.value}
         mail.queue(mail.seal_letter(NOTICE_KIND, content))
 
 

@@ -1,6 +1,6 @@
 """One worker sends alerts: leases chunks, reads who is still to be told, feeds the pipeline.
 
-Every window of at most 64 mails or half a second is one transaction that writes down what the
+Every window of at most 128 mails or half a second is one transaction that writes down what the
 mail server said, asks whether the alert may still be sent, and reads again who is subscribed
 and not suppressed (DESIGN §7): so pausing, stopping and unsubscribing take effect at once. A
 mail that was not begun by then is taken back and asked about again.
@@ -46,6 +46,8 @@ LOOK_SECONDS = 0.2
 """Where nothing more was found to send, a turn leaves the tables alone for so long."""
 WELL = dt.timedelta(minutes=5)
 """Where some worker's mail was taken within so long, no mail server is down."""
+LAST_MARK_SECONDS = 5.0
+"""How long the last mark is tried where the database is away when the worker stops."""
 CLOSE_SECONDS = 10.0
 """How long mails that are inside SMTP are waited for when the worker stops."""
 
@@ -98,7 +100,7 @@ class Sender:
         for batch in self.batches:
             for slot in list(batch.given):
                 batch.take_back(slot)
-        self._write_down()
+        self._write_down_surely()
         self.watch.write_down(at_once=True)
 
     def _is_window_due(self) -> bool:
@@ -272,6 +274,19 @@ class Sender:
         if any(batch.results or batch.is_over for batch in self.batches):
             self._mark()
         self.watch.write_down()
+
+    def _write_down_surely(self) -> None:
+        """Mark for the last time; what was taken and is not marked would be sent again."""
+        until = time.monotonic() + LAST_MARK_SECONDS
+        while True:
+            try:
+                self._write_down()
+            except AWAY:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
 
     def _mark(self) -> None:
         try:

@@ -32,12 +32,15 @@ class Opening:
 
         ``report`` hands it over; ``forget`` says that one abandoned before has ended.
         """
-        self.deadline = time.monotonic() + OPENING_FACTOR * timeout
+        self.begun_at = time.monotonic()
+        self.deadline = self.begun_at + OPENING_FACTOR * timeout
         self.smtp: smtplib.SMTP | None = None
         self.trouble = "cannot connect"
         self._opener, self._report, self._forget = opener, report, forget
         self._lock = threading.Lock()
         self._is_abandoned = False
+        self.is_noticed = False
+        """Whether somebody took note of its silence."""
 
     @property
     def is_wanted(self) -> bool:

@@ -29,6 +29,10 @@ MARK_SECONDS = 30.0
 """How long a mark is tried while the database is busy."""
 OTHER_WORKER_SECONDS = 30
 """Waiting time of a delivery whose key this worker does not hold."""
+UNREADABLE_SECONDS = 900
+"""Waiting time of a row that cannot be read: it must not stand before all others."""
+LONGEST_LEASE, LONGEST_WAIT = dt.timedelta(hours=1), dt.timedelta(days=2)
+"""Longer than any lease, or any pause between two tries: the clock was set back since."""
 
 
 def is_any_due(kinds: Collection[str], *, apart: Collection[int]) -> bool:
@@ -44,9 +48,13 @@ def _due(kinds: Collection[str], apart: Collection[int]) -> Select[int]:
         select(Delivery.id)
         .where(
             Delivery.id.not_in(apart),
-            Delivery.due_at <= moment,
+            or_(Delivery.due_at <= moment, Delivery.due_at > moment + LONGEST_WAIT),
             Delivery.kind.in_(kinds),
-            or_(Delivery.lease_until.is_(None), Delivery.lease_until < moment),
+            or_(
+                Delivery.lease_until.is_(None),
+                Delivery.lease_until < moment,
+                Delivery.lease_until > moment + LONGEST_LEASE,
+            ),
         )
         .order_by(Delivery.due_at)
     )
@@ -124,19 +132,32 @@ def mark(delivery_id: int) -> None:
 
 
 def retry(owner: str, delivery_id: int) -> None:
-    """Try a leased mail again in minutes or hours; give it up after three days."""
-    with writing():
-        row = db.session.get(Delivery, delivery_id)
-        if row is None or row.lease_owner != owner:
-            return
-        minutes = RETRY_MINUTES[min(row.attempts, len(RETRY_MINUTES) - 1)]
-        row.attempts += 1
-        spread = _DRAW.uniform(0.8, 1.2)
-        due = clock.now() + dt.timedelta(minutes=minutes * spread)
-        if due > row.queued_at + GIVE_UP_AFTER:
-            db.session.delete(row)
-        else:
-            row.due_at, row.lease_owner, row.lease_until = due, None, None
+    """Try a leased mail again in minutes or hours; give it up after three days.
+
+    One whose row cannot be read is left alone for :data:`UNREADABLE_SECONDS`.
+    """
+    try:
+        with writing():
+            _put_off(owner, delivery_id)
+    except AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - damaged rows raise whatever they like
+        log.error("delivery %s cannot be read: %s", delivery_id, type(error).__name__)
+        wait(owner, delivery_id, seconds=UNREADABLE_SECONDS)
+
+
+def _put_off(owner: str, delivery_id: int) -> None:
+    row = db.session.get(Delivery, delivery_id)
+    if row is None or row.lease_owner != owner:
+        return
+    minutes = RETRY_MINUTES[min(row.attempts, len(RETRY_MINUTES) - 1)]
+    row.attempts += 1
+    spread = _DRAW.uniform(0.8, 1.2)
+    due = clock.now() + dt.timedelta(minutes=minutes * spread)
+    if due > row.queued_at + GIVE_UP_AFTER:
+        db.session.delete(row)
+    else:
+        row.due_at, row.lease_owner, row.lease_until = due, None, None
 
 
 def wait_for_another(row: Delivery) -> None:

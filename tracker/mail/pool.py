@@ -27,6 +27,10 @@ YIELD_SECONDS = 3.0
 """How long a relay's only connection is left to somebody else."""
 CEILING_SECONDS = 300.0
 """How long one connection of a relay is left to somebody else."""
+ROUND_SECONDS = 1.0
+"""Connections begun within so long are of one round, and judged together."""
+SILENT_SECONDS = 1.5
+"""A server that greets nobody for so long may have no connection left for us."""
 MOST_OPENING = 8
 """Connections of one relay being opened at the same time."""
 
@@ -46,6 +50,8 @@ class Pool(Generic[C]):
         self.concurrency = relay.connections
         self.longest_slow_pause = PAUSES[-1]
         """Seconds a relay that wants less is left alone at most."""
+        self.longest_shut_pause = PAUSES[-1]
+        """Seconds a relay that takes no connection is left alone at most."""
         self.hands_back = False
         """Whether mails that a busy relay wants later are handed to the caller, each to wait by
         itself; else the relay is left alone and they wait in line."""
@@ -146,12 +152,13 @@ class Pool(Generic[C]):
 
         The only one is left to them for some seconds.
         """
+        now = time.monotonic()
         if len(self.channels) > 1:
             self._ceiling = len(self.channels) - 1
-            self._ceiling_until = time.monotonic() + CEILING_SECONDS
+            self._ceiling_until = now + CEILING_SECONDS
             self.concurrency = min(self.concurrency, self._ceiling)
-        elif self.channels:
-            self._yields_until = time.monotonic() + YIELD_SECONDS
+        elif self.channels or now < self._yields_until:
+            self._yields_until = now + YIELD_SECONDS
 
     def slow_down(self, trouble: str) -> None:
         """Use half the connections after a pause; many at the same moment count once."""
@@ -172,7 +179,9 @@ class Pool(Generic[C]):
         self.failures += 1
         self.closed_until = now + pause
         self._breaks = self._deferred = 0
-        log.warning("relay %s: %s; left alone for %g s", self.relay.name, trouble, pause)
+        # Who asks every other second is not to fill the log for as long as the trouble lasts.
+        if self.failures <= len(PAUSES) or pause >= PAUSES[-1]:
+            log.warning("relay %s: %s; left alone for %g s", self.relay.name, trouble, pause)
         return True
 
     def fail_to_open(self, trouble: str) -> None:
@@ -182,16 +191,31 @@ class Pool(Generic[C]):
         """
         self.trouble = trouble
         self.shut_out += 1
-        pause = PAUSES[min(self._refusals, len(PAUSES) - 1)]
-        self._open_after = time.monotonic() + pause
-        # How many it takes is known once the last of those being opened has its answer.
-        if any(opening.is_wanted for opening in self.openings):
+        now = time.monotonic()
+        if now >= self._open_after:  # the first of its round
+            pause = PAUSES[min(self._refusals, len(PAUSES) - 1)]
+            self._open_after = now + min(pause, self.longest_shut_pause)
+            self._refusals += 1
+        # How many it takes is known once the last of its round has an answer; one that hangs
+        # for longer is not waited for.
+        left = [opening for opening in self.openings if opening.is_wanted]
+        if any(now - opening.begun_at < ROUND_SECONDS for opening in left):
             return
-        self._refusals += 1
         if self.channels:
-            self.concurrency = max(1, min(self.concurrency, len(self.channels)))
+            most = len(self.channels) + len(left)
+            self.concurrency = max(1, min(self.concurrency, most))
         else:
-            self.fail(trouble)
+            self.fail(trouble, most=self.longest_shut_pause)
+
+    def notice_silence(self) -> None:
+        """Count a server that greets nobody as one that would not take a connection."""
+        if self.channels:
+            return
+        now = time.monotonic()
+        for opening in self.openings:
+            if not opening.is_noticed and now - opening.begun_at > SILENT_SECONDS:
+                opening.is_noticed = True
+                self.shut_out += 1
 
     def lose(self, trouble: str) -> None:
         """Note a broken connection; one alone may happen, several mean the relay."""

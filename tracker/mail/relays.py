@@ -91,9 +91,13 @@ def report(relay: Relay, *, accepted: int, slowed: int, trouble: str) -> None:
 class Watch:
     """What one worker sees of the mail servers, written down every few seconds."""
 
-    def __init__(self, pools: Mapping[str, Pool]) -> None:
-        """Take the connections to each mail server, by name."""
-        self.pools = pools
+    def __init__(self, pools: Mapping[str, Pool], *, counts: bool = True) -> None:
+        """Take the connections to each mail server, by name.
+
+        Without ``counts`` a mail taken is a sign that the server is well, and no more: the
+        warm-up begins with the first alert.
+        """
+        self.pools, self.counts = pools, counts
         self._accepted: Counter[str] = Counter()
         self._reported: dict[str, tuple[int, str]] = {}
         self._reported_at = 0.0
@@ -119,7 +123,7 @@ class Watch:
         with writing():
             report(
                 pool.relay,
-                accepted=accepted,
+                accepted=accepted if self.counts else 0,
                 slowed=pool.slowed - before[0],
                 trouble=pool.trouble,
             )

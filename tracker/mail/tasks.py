@@ -31,6 +31,7 @@ from tracker.mail import outbox
 from tracker.mail.connection import opener
 from tracker.mail.models import Delivery
 from tracker.mail.pipeline import Outcome, Parcel, Pipeline
+from tracker.mail.pool import PAUSES
 from tracker.mail.relays import Watch
 from tracker.mail.rendering import Letter, Ready, render
 from tracker.mail.verdicts import Verdict
@@ -46,6 +47,11 @@ QUIET_SECONDS = 0.1
 """Beside an alert, a server that answers nothing for so long is not waited for now."""
 HANG_UP_SECONDS = 0.1
 """Longest pause after a mail server said 421 and hung up: one mail may be the reason."""
+ASK_AGAIN_SECONDS = 2.0
+"""Longest pause after a refused connection beside an alert: less than its only connection is
+left to us (``pool.YIELD_SECONDS``), else we would always come after that."""
+MOST_REMEMBERED = 1_000
+"""Mails of which it is known how often they came back; of more, it is forgotten."""
 SHARED_SECONDS = 1.0
 """Idle time after which a connection is closed that alerts gave up for it."""
 REFUSED_IN_ROW = 20
@@ -97,7 +103,7 @@ class Office:
             for pool in self.pipeline.pools.values():
                 pool.longest_slow_pause = HANG_UP_SECONDS
                 pool.hands_back = True
-            self.watch = Watch(self.pipeline.pools)
+            self.watch = Watch(self.pipeline.pools, counts=False)
         return self.pipeline
 
     def is_free(self) -> bool:
@@ -114,6 +120,8 @@ class Office:
         """
         if self.pipeline is None:
             return []
+        for pool in self.pipeline.pools.values():
+            pool.notice_silence()
         now = {name: pool.shut_out for name, pool in self.pipeline.pools.items()}
         found = [name for name, count in now.items() if count > self._shut_out.get(name, 0)]
         self._shut_out = now
@@ -128,7 +136,8 @@ class Office:
             self._shut_out = {}
             outcomes = pipeline.close(patience=CLOSE_SECONDS)
             self.returned += pipeline.take_back()
-            _take(self, outcomes)
+            # What was taken is written down first: the database may be away in the middle.
+            _take(self, sorted(outcomes, key=lambda one: one.verdict is not Verdict.SENT))
             _give_back(self)
 
 
@@ -145,6 +154,8 @@ def deliver_due(office: Office, *, stop: Callable[[], bool], is_alone: bool = Tr
     if office.pipeline is None and not _is_any_due(office):
         return 0
     pipeline = office.open()
+    for pool in pipeline.pools.values():
+        pool.longest_shut_pause = PAUSES[-1] if is_alone else ASK_AGAIN_SECONDS
     # First: what is left of a call that found the database away must not be sent unasked.
     office.returned += pipeline.take_back()
     done = _take(office, pipeline.step(0))
@@ -279,6 +290,8 @@ def _settle(office: Office, delivery_id: int, outcome: Outcome) -> None:
     if verdict is Verdict.SENT:
         office.refused_in_row = 0
         outbox.mark(delivery_id)
+        if office.watch is not None:
+            office.watch.accept(outcome.relay)
     elif verdict in (Verdict.BAD_ADDRESS, Verdict.BOUNCED, Verdict.REFUSED):
         office.refused_in_row += 1
         if outcome.enhanced.startswith("5.7.") or office.refused_in_row > REFUSED_IN_ROW:
@@ -302,8 +315,15 @@ def _give_back(office: Office) -> None:
     """Let go of mails that no connection began, or that came back unsent."""
     if not office.returned:
         return
-    tried = {_id(parcel): parcel.put_back for parcel in office.returned if parcel.put_back}
-    office.came_back.update(tried)
+    before = office.came_back
+    tried = {
+        _id(one): one.put_back
+        for one in office.returned
+        if one.put_back > before.get(_id(one), 0)
+    }
+    if len(before) + len(tried) > MOST_REMEMBERED:
+        before.clear()
+    before.update(tried)
     ids = [_id(parcel) for parcel in office.returned]
     outbox.release(office.owner, ids, put_off=tried)
     office.given.difference_update(ids)
