@@ -22,6 +22,7 @@ from tests.support.pipelines import (
 from tracker.mail import pipeline
 from tracker.mail import pool as pool_module
 from tracker.mail.connection import RelayTrouble
+from tracker.mail.opening import Opening
 from tracker.mail.verdicts import Verdict
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -237,3 +238,48 @@ def test_a_relay_that_restarts_in_the_middle_costs_no_mail() -> None:
     found = grouped(outcomes)
     check(found, given, server)
     assert len(found[Verdict.SENT]) >= 397, "at most one mail for each open connection"
+
+
+def test_connections_given_up_in_vain_are_kept() -> None:
+    """A server may take no new ones for reasons of its own, and serve the others well."""
+    relay = dataclasses.replace(settings_of(FaultyRelay()), connections=64)
+    pool = pool_module.Pool[int](relay)
+    for number in range(64):
+        pool.add(number, took=0.1)
+    for _ in range(50):
+        pool.make_room()
+        pool.channels = set(range(pool.concurrency))
+    assert pool.most_open == 64 - pool_module.MOST_GIVEN_UP
+
+
+def test_an_only_connection_given_up_in_vain_is_opened_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "YIELD_SECONDS", 0.2)
+    monkeypatch.setattr(pool_module, "FRUITLESS_SECONDS", 0.5)
+    pool = pool_module.Pool[int](settings_of(FaultyRelay()))
+    pool.add(1, took=0.1)
+    pool.make_room()
+    pool.channels.clear()
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until and pool.most_open == 0:
+        pool.make_room()
+        time.sleep(0.05)
+    assert time.monotonic() < until
+    assert pool.most_open > 0
+
+
+@pytest.mark.parametrize(("took", "noticed"), [(0.1, 1), (5.0, 0)])
+def test_a_server_that_is_always_slow_to_greet_is_not_taken_to_be_full(
+    monkeypatch: pytest.MonkeyPatch, took: float, noticed: int
+) -> None:
+    monkeypatch.setattr(pool_module, "SILENT_SECONDS", 0.2)
+    pool = pool_module.Pool[int](settings_of(FaultyRelay()))
+    pool.add(1, took=took)
+    pool.channels.clear()
+    opening = Opening(smtplib.SMTP, timeout=5, report=print, forget=print)
+    pool.openings.add(opening)
+    time.sleep(0.3)
+    pool.notice_silence()
+    pool.notice_silence()
+    assert pool.shut_out == noticed, "each time once"

@@ -42,7 +42,8 @@ from tracker.mail.splicing import Frozen, thaw
 from tracker.settings import Settings
 
 _DRAW = random.SystemRandom()
-LONGEST_LEASE = dt.timedelta(hours=1)
+LONGEST_LEASE = dt.timedelta(hours=2)
+"""Well above what settings allow: other machines' clocks are never quite the same."""
 LATE = dt.timedelta(hours=3)
 """An alert that nobody looked after for so long asks an organiser before it goes on."""
 

@@ -31,7 +31,7 @@ OTHER_WORKER_SECONDS = 30
 """Waiting time of a delivery whose key this worker does not hold."""
 UNREADABLE_SECONDS = 900
 """Waiting time of a row that cannot be read: it must not stand before all others."""
-LONGEST_LEASE, LONGEST_WAIT = dt.timedelta(hours=1), dt.timedelta(days=2)
+LONGEST_LEASE, LONGEST_WAIT = dt.timedelta(hours=2), dt.timedelta(days=2)
 """Longer than any lease, or any pause between two tries: the clock was set back since."""
 
 

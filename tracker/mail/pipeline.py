@@ -192,13 +192,9 @@ class Pipeline:
             elif self._line.is_closing:
                 opening.smtp.close()
             else:
-                self._add(
-                    Dialogue(opening.smtp, pool, line=self._line, selector=self._selector)
-                )
-
-    def _add(self, channel: Dialogue) -> None:
-        channel.pool.add(channel)
-        self._guard(channel, channel.join)
+                channel = Dialogue(opening.smtp, pool, line=self._line, selector=self._selector)
+                pool.add(channel, took=time.monotonic() - opening.begun_at)
+                self._guard(channel, channel.join)
 
     # --- serving and ending ------------------------------------------------------------------
 

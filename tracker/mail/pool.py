@@ -27,6 +27,10 @@ YIELD_SECONDS = 3.0
 """How long a relay's only connection is left to somebody else."""
 CEILING_SECONDS = 300.0
 """How long one connection of a relay is left to somebody else."""
+MOST_GIVEN_UP = 3
+"""Connections given up one after the other; did that not help, they were not in the way."""
+FRUITLESS_SECONDS = 10.0
+"""The same of having left the relay alone altogether."""
 ROUND_SECONDS = 1.0
 """Connections begun within so long are of one round, and judged together."""
 SILENT_SECONDS = 1.5
@@ -74,7 +78,9 @@ class Pool(Generic[C]):
         self._refusals = 0
         self._open_after = 0.0
         self._ceiling, self._ceiling_until = relay.connections, 0.0
-        self._yields_until = 0.0
+        self._given_up = 0
+        self._yields_until = self._away_since = self._keeps_until = 0.0
+        self._quickest: float | None = None
 
     @property
     def wants(self) -> int:
@@ -121,10 +127,11 @@ class Pool(Generic[C]):
         lacking = min(self._limit(), busy + useful) - len(self.channels) - len(self.openings)
         return max(0, min(lacking, MOST_OPENING - len(self.openings)))
 
-    def add(self, channel: C) -> None:
-        """Count a connection that was opened: the relay takes new ones again."""
+    def add(self, channel: C, *, took: float) -> None:
+        """Count a connection that took so many seconds to open: new ones are taken again."""
         self.channels.add(channel)
         self._refusals = 0
+        self._quickest = took if self._quickest is None else min(self._quickest, took)
 
     def take(self, line: Line) -> Parcel:
         """Take the next parcel of ``line``, out of the allowance."""
@@ -150,14 +157,25 @@ class Pool(Generic[C]):
     def make_room(self) -> None:
         """Use one connection less, for some minutes: somebody else needs it.
 
-        The only one is left to them for some seconds.
+        The only one is left to them for some seconds. A relay may refuse them for other
+        reasons: once enough was given up, the rest is kept for some minutes.
         """
         now = time.monotonic()
-        if len(self.channels) > 1:
+        if now < self._keeps_until:
+            return
+        if now >= self._ceiling_until:
+            self._given_up = 0
+        is_away = not self.channels and now < self._yields_until
+        if not is_away:
+            self._away_since = now
+        if self._given_up == MOST_GIVEN_UP or now - self._away_since > FRUITLESS_SECONDS:
+            self._given_up, self._keeps_until = 0, now + CEILING_SECONDS
+        elif len(self.channels) > 1:
+            self._given_up += 1
             self._ceiling = len(self.channels) - 1
             self._ceiling_until = now + CEILING_SECONDS
             self.concurrency = min(self.concurrency, self._ceiling)
-        elif self.channels or now < self._yields_until:
+        elif self.channels or is_away:
             self._yields_until = now + YIELD_SECONDS
 
     def slow_down(self, trouble: str) -> None:
@@ -198,7 +216,7 @@ class Pool(Generic[C]):
             self._refusals += 1
         # How many it takes is known once the last of its round has an answer; one that hangs
         # for longer is not waited for.
-        left = [opening for opening in self.openings if opening.is_wanted]
+        left = [opening for opening in list(self.openings) if opening.is_wanted]
         if any(now - opening.begun_at < ROUND_SECONDS for opening in left):
             return
         if self.channels:
@@ -212,8 +230,10 @@ class Pool(Generic[C]):
         if self.channels:
             return
         now = time.monotonic()
-        for opening in self.openings:
-            if not opening.is_noticed and now - opening.begun_at > SILENT_SECONDS:
+        # Some are slow to greet, or far away.
+        silent = max(SILENT_SECONDS, 2 * (self._quickest or 0.0))
+        for opening in list(self.openings):
+            if not opening.is_noticed and now - opening.begun_at > silent:
                 opening.is_noticed = True
                 self.shut_out += 1
 

@@ -42,7 +42,9 @@ def todays_rate(relay: Relay) -> float:
         return relay.rate
     first_used_on = db.session.scalar(
         select(RelayHealth.first_used_on).where(
-            RelayHealth.name == relay.name, RelayHealth.host.in_(_known_as(relay))
+            RelayHealth.name == relay.name,
+            RelayHealth.host.in_(_known_as(relay)),
+            RelayHealth.accepted > 0,
         )
     )
     return rates.warmed(
@@ -94,17 +96,20 @@ class Watch:
     def __init__(self, pools: Mapping[str, Pool], *, counts: bool = True) -> None:
         """Take the connections to each mail server, by name.
 
-        Without ``counts`` a mail taken is a sign that the server is well, and no more: the
-        warm-up begins with the first alert.
+        Without ``counts`` the first mail taken is a sign that the server is well, and no more:
+        the warm-up begins with the first alert, and alerts rest where theirs are not taken.
         """
         self.pools, self.counts = pools, counts
+        self._known: set[str] = set()
         self._accepted: Counter[str] = Counter()
         self._reported: dict[str, tuple[int, str]] = {}
         self._reported_at = 0.0
 
     def accept(self, name: str) -> None:
         """Count a mail that a server has taken."""
-        self._accepted[name] += 1
+        if self.counts or name not in self._known:
+            self._known.add(name)
+            self._accepted[name] += 1
 
     def write_down(self, *, at_once: bool = False) -> None:
         """Write the news down, if it is time, or ``at_once``."""
