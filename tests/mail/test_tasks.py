@@ -743,8 +743,18 @@ def test_somebody_who_signs_during_an_alert_does_not_wait_for_its_end(
     assert alert_of(app, alert).sent == 200
 
 
-@pytest.mark.parametrize("most", [1, 2, 3])
-def test_where_alerts_have_all_connections_a_single_mail_gets_one(
+@dataclasses.dataclass
+class Beside:
+    """How a single mail went while an alert had all connections."""
+
+    before: int
+    after: int
+    """Mails of the alert that had left when it was asked for, and when it arrived."""
+    seconds: float
+
+
+@pytest.fixture
+def sign_beside_an_alert(
     app: Flask,
     client: FlaskClient,
     campaign: Campaign,
@@ -753,82 +763,59 @@ def test_where_alerts_have_all_connections_a_single_mail_gets_one(
     sink: Sink,
     relays_at: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
-    most: int,
+) -> Callable[..., Beside]:
+    """Sign once an alert has all ``most`` connections of a server, whose mails take a while."""
+    monkeypatch.setattr("tracker.worker.POLL_SECONDS", 0.05)
+
+    def run(*, count: int, thinks: float, after: int, **door_is: Any) -> Beside:
+        everybody = people(count)
+        subscribe(app, campaign.id, everybody)
+        sink.thinks = dict.fromkeys(everybody, thinks)
+        with doorman(sink.port, **door_is) as door:
+            relays_at(door.port)
+            announce()
+            # The first that is turned away is one of the alert's own.
+            work_until(
+                app, worker, lambda: len(sink.mails) >= after and door.inside == door.most
+            )
+            before, begun = len(sink.mails), tasks.time.monotonic()
+            sign(client, campaign.slug)
+            work_until(app, worker, lambda: bool(sink.to(SARA)))
+            found = Beside(before, len(sink.mails), tasks.time.monotonic() - begun)
+            with app.app_context():
+                worker.close()
+        assert len(sink.to(SARA)) == 1
+        return found
+
+    return run
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_where_alerts_have_all_connections_a_single_mail_gets_one(
+    sign_beside_an_alert: Callable[..., Beside], monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr("tracker.alerts.windows.WINDOW", 10)
-    monkeypatch.setattr("tracker.worker.POLL_SECONDS", 0.05)
-    everybody = people(900)
-    subscribe(app, campaign.id, everybody)
-    sink.thinks = dict.fromkeys(everybody, 0.02)
-    with doorman(sink.port, most=most) as door:
-        relays_at(door.port)
-        announce()
-        # The first that is turned away is one of the alert's own.
-        work_until(app, worker, lambda: len(sink.mails) > 30 and door.inside == most)
-        sign(client, campaign.slug)
-        work_until(app, worker, lambda: bool(sink.to(SARA)))
-        sent = len(sink.mails)
-        with app.app_context():
-            worker.close()
-    assert 30 < sent < 800, "long before the alert was over"
-    assert len(sink.to(SARA)) == 1
+    found = sign_beside_an_alert(count=900, thinks=0.02, after=30, most=most)
+    assert found.after < 800, "long before the alert was over"
 
 
 def test_a_server_that_greets_nobody_more_is_one_whose_connections_alerts_have(
-    app: Flask,
-    client: FlaskClient,
-    campaign: Campaign,
-    worker: Worker,
-    announce: Callable[[], int],
-    sink: Sink,
-    relays_at: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
+    sign_beside_an_alert: Callable[..., Beside], app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As Postfix at its process limit: whoever comes then waits without a greeting."""
     monkeypatch.setattr("tracker.mail.pool.SILENT_SECONDS", 0.3)
-    monkeypatch.setattr("tracker.worker.POLL_SECONDS", 0.05)
-    everybody = people(900)
-    subscribe(app, campaign.id, everybody)
-    sink.thinks = dict.fromkeys(everybody, 0.05)
-    with doorman(sink.port, most=3, is_silent=True) as door:
-        relays_at(door.port)
-        announce()
-        work_until(app, worker, lambda: len(sink.mails) > 30 and door.inside == 3)
-        begun = tasks.time.monotonic()
-        sign(client, campaign.slug)
-        work_until(app, worker, lambda: bool(sink.to(SARA)))
-        # The other way is to wait until the connection is given up as silent.
-        assert tasks.time.monotonic() - begun < app.config["TRACKER"].relays[0].timeout
-        with app.app_context():
-            worker.close()
+    found = sign_beside_an_alert(count=900, thinks=0.05, after=30, most=3, is_silent=True)
+    # The other way is to wait until the connection is given up as silent.
+    assert found.seconds < app.config["TRACKER"].relays[0].timeout
 
 
 def test_a_slow_server_that_takes_one_connection_takes_the_single_mail_next(
-    app: Flask,
-    client: FlaskClient,
-    campaign: Campaign,
-    worker: Worker,
-    announce: Callable[[], int],
-    sink: Sink,
-    relays_at: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
+    sign_beside_an_alert: Callable[..., Beside], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tracker.mail.pool.YIELD_SECONDS", 0.6)
     monkeypatch.setattr("tracker.mail.tasks.ASK_AGAIN_SECONDS", 0.4)
-    monkeypatch.setattr("tracker.worker.POLL_SECONDS", 0.05)
-    everybody = people(100)
-    subscribe(app, campaign.id, everybody)
-    sink.thinks = dict.fromkeys(everybody, 1.5)
-    with doorman(sink.port, most=1) as door:
-        relays_at(door.port)
-        announce()
-        work_until(app, worker, lambda: len(sink.mails) >= 2)
-        before = len(sink.mails)
-        sign(client, campaign.slug)
-        work_until(app, worker, lambda: bool(sink.to(SARA)))
-        assert len(sink.mails) - before <= 5
-        with app.app_context():
-            worker.close()
+    found = sign_beside_an_alert(count=100, thinks=1.5, after=2, most=1)
+    assert found.after - found.before <= 5
 
 
 def test_a_single_mail_shows_that_its_server_is_well_and_begins_no_warm_up(

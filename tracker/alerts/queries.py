@@ -38,12 +38,11 @@ from tracker.campaigns.models import PUBLIC, Campaign, StatusChange
 from tracker.core import clock
 from tracker.database import UtcDateTime
 from tracker.extensions import db
+from tracker.mail.outbox import LONGEST_LEASE
 from tracker.mail.splicing import Frozen, thaw
 from tracker.settings import Settings
 
 _DRAW = random.SystemRandom()
-LONGEST_LEASE = dt.timedelta(hours=2)
-"""Well above what settings allow: other machines' clocks are never quite the same."""
 LATE = dt.timedelta(hours=3)
 """An alert that nobody looked after for so long asks an organiser before it goes on."""
 

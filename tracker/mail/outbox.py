@@ -32,7 +32,10 @@ OTHER_WORKER_SECONDS = 30
 UNREADABLE_SECONDS = 900
 """Waiting time of a row that cannot be read: it must not stand before all others."""
 LONGEST_LEASE, LONGEST_WAIT = dt.timedelta(hours=2), dt.timedelta(days=2)
-"""Longer than any lease, or any pause between two tries: the clock was set back since."""
+"""Longer than any lease, or any pause between two tries: the clock was set back since.
+
+Well above what settings allow: other machines' clocks are never quite the same.
+"""
 
 
 def is_any_due(kinds: Collection[str], *, apart: Collection[int]) -> bool:
