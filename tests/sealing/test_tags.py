@@ -51,6 +51,18 @@ def test_a_tag_a_cap_and_a_link_under_one_key_never_meet() -> None:
     assert {len(one) for one in made} == {32}
 
 
+def test_a_prepared_key_makes_the_same_as_the_key_itself() -> None:
+    prepared, address = tags.prepared(KEY), "sara@example.org"
+    for _ in range(2):  # and is not used up
+        assert tags.tag(prepared, address) == tags.tag(KEY, address)
+        assert tags.link(prepared, purpose="manage", row=1) == tags.link(
+            KEY, purpose="manage", row=1
+        )
+        assert tags.mail(prepared, alert=1, row=2) == tags.mail(KEY, alert=1, row=2)
+        veiled = tags.veil(prepared, 7, mac=bytes(12))
+        assert tags.unveil(KEY, veiled, mac=bytes(12)) == 7
+
+
 def test_a_link_that_unsubscribes_cannot_be_turned_into_one_that_shows_the_page() -> None:
     leaving = tags.link(KEY, purpose="unsubscribe", row=1)
     assert leaving != tags.link(KEY, purpose="manage", row=1)

@@ -71,21 +71,21 @@ class Mailing:
     def __post_init__(self) -> None:
         """Prepare what does not differ from mail to mail."""
         self._open: Callable[..., dict[str, Any]] = envelopes.opener(self.keys.pair)
+        self._site_key = tags.prepared(self.site_key)
+        self._link_key = tags.prepared(self.keys.link_key)
 
     def open(self, recipient: Recipient) -> None:
         """Find out the address. Raises ``CannotOpen`` or ``KeyError``."""
         context = envelopes.context("contact", self.campaign_id, recipient.subscription_id)
         address = str(self._open(recipient.contact, context=context)["to"])
-        recipient.fingerprint = tags.tag(self.site_key, address)
+        recipient.fingerprint = tags.tag(self._site_key, address)
         recipient.provider = provider_of(address)
         # Last: who has an address has a fingerprint, too.
         recipient.address, recipient.contact = address, b""
 
     def parcel(self, recipient: Recipient, *, key: object, date: str) -> Parcel:
         """Give the mail of one recipient, spliced. Raises ``ValueError`` for a bad address."""
-        stop = tags.link(
-            self.keys.link_key, purpose="unsubscribe", row=recipient.subscription_id
-        )
+        stop = tags.link(self._link_key, purpose="unsubscribe", row=recipient.subscription_id)
         mark = self.mark(recipient.subscription_id)
         returns = self.settings.return_address
         frozen = self.variants.get(recipient.language) or self.variants[self.language]
@@ -101,13 +101,13 @@ class Mailing:
         sender = self.settings.mail_from or ""
         if returns:
             mac = mark[:MAC_BYTES]
-            veiled = tags.veil(self.keys.link_key, recipient.subscription_id, mac=mac)
+            veiled = tags.veil(self._link_key, recipient.subscription_id, mac=mac)
             sender = bounce_address(returns, alert_id=self.alert_id, veiled=veiled, mac=mac)
         return Parcel(key, sender, recipient.address, body)
 
     def mark(self, row: int) -> bytes:
         """Give 32 bytes that nobody else can make: for return address and Message-ID."""
-        return tags.mail(self.keys.link_key, alert=self.alert_id, row=row)
+        return tags.mail(self._link_key, alert=self.alert_id, row=row)
 
 
 def mailing(alert: Alert, keystore: Keystore, settings: Settings) -> Mailing:
