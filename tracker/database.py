@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -218,6 +218,8 @@ class FairConnection(sqlite3.Connection):
     """A SQLite connection that holds the side lock from ``BEGIN IMMEDIATE`` to its end."""
 
     side_lock: SideLock | None = None
+    may_write: bool | None = None
+    """What SQLite was last told; it is told again only where that changes."""
     _held: int | None = None
 
     def take_turn(self) -> None:
@@ -312,11 +314,12 @@ def _as_text(stored: bytes) -> str:
 
 def _begin_sqlite(connection: Connection) -> None:
     writing = is_writing()
+    raw = cast(FairConnection, connection.connection.dbapi_connection)
     if writing:
-        raw = connection.connection.dbapi_connection
-        if isinstance(raw, FairConnection):
-            raw.take_turn()
-    connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
+        raw.take_turn()
+    if raw.may_write is not writing:
+        connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
+        raw.may_write = writing
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 

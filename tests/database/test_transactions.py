@@ -156,6 +156,19 @@ def test_the_database_itself_refuses_a_write_outside_of_writing(
         assert db.session.get_one(Campaign, campaign.id).title == campaign.title
 
 
+def test_a_connection_that_has_just_written_refuses_the_next_write_outside_of_writing(
+    app: Flask, campaign: Campaign
+) -> None:
+    with app.app_context():
+        for title in ("One", "Two"):
+            with writing():
+                db.session.get_one(Campaign, campaign.id).title = title
+            with pytest.raises(DBAPIError, match=r"(?i)read.?only"):
+                db.session.execute(text("DELETE FROM campaigns"))
+            db.session.rollback()
+            assert db.session.get_one(Campaign, campaign.id).title == title
+
+
 def test_what_was_read_before_writing_is_read_again(app: Flask, campaign: Campaign) -> None:
     with app.app_context():
         row = db.session.get_one(Campaign, campaign.id)
