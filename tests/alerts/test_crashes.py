@@ -139,7 +139,7 @@ def test_two_who_sent_the_same_mail_count_it_once(house: House) -> None:
 
 
 def test_what_another_adds_to_a_chunk_in_hand_is_kept_and_not_sent_again(house: House) -> None:
-    house.patch.setattr("tracker.alerts.batches._SHUFFLE", by_id)
+    house.patch.setattr("tracker.alerts.batches._shuffle", by_id)
     house.subscribe(*people(40))
     house.patch.setattr("tracker.alerts.windows.WINDOW", 5)
     house.patch.setattr("tracker.alerts.sending.FEW_WAITING", 1)
@@ -209,7 +209,7 @@ def test_workers_side_by_side_write_to_everybody_once(house: House) -> None:
 
 
 def test_what_another_worker_told_meanwhile_is_not_told_once_more(house: House) -> None:
-    house.patch.setattr("tracker.alerts.batches._SHUFFLE", by_id)
+    house.patch.setattr("tracker.alerts.batches._shuffle", by_id)
     house.subscribe(*people(40))
     house.patch.setattr("tracker.alerts.windows.WINDOW", 5)
     # Slots 8 to 39 were told by one whose lease was lost and who writes it down only now.

@@ -17,7 +17,7 @@ from tests.support.quicksink import quicksink
 from tests.support.trials import ANSWER_SECONDS, Trial, installation, settings_for
 
 KILLS = int(os.environ.get("TRACKER_TEST_KILLS", "500")) // 4
-KILLS_A_ROUND = 25
+KILLS_A_ROUND = 15
 
 
 @pytest.mark.parametrize("workers", [1, 3])

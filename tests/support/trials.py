@@ -28,8 +28,11 @@ LEASE_SECONDS = 3
 CONNECTIONS = 8
 ANSWER_SECONDS = 0.01
 """How late the mail server answers, so that the mails last and some are always inside."""
-MOST_MAILS, MOST_SECONDS = 60, 0.05
-"""How far apart two kills are at most: mails, and a little more so that any moment is met."""
+MOST_MAILS, MOST_SECONDS = 300, 0.05
+"""How far apart two kills are at most: mails, and a little more so that any moment is met.
+
+More mails than a window has, so that some die before anything is written down, others after it.
+"""
 
 
 def settings_for(data: Path, sink: QuickSink, database_url: str | None) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import random
+import os
+import struct
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -38,8 +39,6 @@ RETRIES = 50
 """Deferred mails taken in hand at once."""
 NO_BITS = bytes((CHUNK + 7) // 8)
 """The bitmap of a chunk in which nothing is done."""
-
-_SHUFFLE = random.SystemRandom().shuffle
 
 FindMailing = Callable[[int], Mailing | None]
 """Gives what is needed to send an alert, or nothing where this worker cannot."""
@@ -88,12 +87,6 @@ class Batch:
         if recipient is not None:
             self.todo.appendleft(recipient)
 
-    def settle(self, slot: int, result: Callable[[Recipient], Result]) -> None:
-        """Write down what became of a mail that was given away."""
-        recipient = self.given.pop(slot, None)
-        if recipient is not None:
-            self.results.append(result(recipient))
-
 
 def lease_chunk(
     owner: str,
@@ -120,17 +113,12 @@ def lease_chunk(
         if row is None or mailing is None:
             return None
         alert_id, number = row
-        done = db.session.scalar(
-            update(AlertChunk)
-            .where(AlertChunk.alert_id == alert_id, AlertChunk.number == number)
-            .values(lease_owner=owner, lease_until=clock.now() + lease, is_held=False)
-            .returning(AlertChunk.done)
-            .execution_options(synchronize_session=False)
-        )
+        values = {"owner": owner, "until": clock.now() + lease}
+        values |= {"of_alert": alert_id, "of_number": number}
+        done = db.session.connection().execute(_LEASE, values).scalar()
         slots = audiences.of_chunk(alert_id, number)
         rows = list(_read_contacts(mailing, list(slots)))
-    # Not in the order of ids: mail servers' logs would tell whose row is whose.
-    _SHUFFLE(rows)
+    _shuffle(rows)
     bits = bits_of(done)
     todo = deque(
         Recipient(slots[one], one, contact, language)
@@ -172,6 +160,24 @@ def lease_due(
     return Batch(mailing, None, bytearray(), todo, results=skipped)
 
 
+def _shuffle(rows: list[Any]) -> None:
+    """Put them in any order but that of ids: mail servers' logs would tell whose row is whose.
+
+    One draw for all; :class:`random.SystemRandom` asks the system again for each.
+    """
+    drawn = iter(struct.unpack(f"{len(rows)}Q", os.urandom(8 * len(rows))))
+    rows.sort(key=lambda _: next(drawn))
+
+
+_CHUNKS = cast(Table, AlertChunk.__table__)
+_LEASE = (
+    update(_CHUNKS)
+    .where(
+        _CHUNKS.c.alert_id == bindparam("of_alert"), _CHUNKS.c.number == bindparam("of_number")
+    )
+    .values(lease_owner=bindparam("owner"), lease_until=bindparam("until"), is_held=False)
+    .returning(_CHUNKS.c.done)
+)
 _ROWS = cast(Table, Subscription.__table__)
 
 

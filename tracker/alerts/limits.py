@@ -47,6 +47,8 @@ class Limits:
             self._full_until = time.monotonic() + ASK_SECONDS
         asking = picked[:room]
         granted = self._granted(recipient.provider for _, recipient in asking)
+        if not granted:
+            return asking
         for batch, recipient in asking:
             provider = recipient.provider
             if not granted.get(provider, 1):

@@ -1,6 +1,6 @@
 """One worker sends alerts: leases chunks, reads who is still to be told, feeds the pipeline.
 
-Every window of at most 128 mails or half a second is one transaction that writes down what the
+Every window of at most 256 mails or half a second is one transaction that writes down what the
 mail server said, asks whether the alert may still be sent, and reads again who is subscribed
 and not suppressed (DESIGN §7): so pausing, stopping and unsubscribing take effect at once. A
 mail that was not begun by then is taken back and asked about again.
@@ -13,7 +13,6 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable
 from email.utils import format_datetime
-from functools import partial
 from typing import Any
 
 from tracker.alerts import marking, notices, queries, windows
@@ -239,7 +238,7 @@ class Sender:
         for batch, recipient in chosen:
             if batch.is_ending:
                 continue
-            if (batch.mailing.alert_id, recipient.subscription_id) not in present:
+            if recipient not in present:
                 batch.todo.remove(recipient)
                 batch.results.append(Result(recipient))
                 skipped += 1
@@ -264,7 +263,9 @@ class Sender:
         number = 0
         for number, outcome in enumerate(outcomes, 1):  # noqa: B007 - counted
             batch, slot = _key(outcome.parcel)
-            batch.settle(slot, partial(_result, outcome))
+            recipient = batch.given.pop(slot, None)
+            if recipient is not None:
+                batch.results.append(_result(outcome, recipient))
             if outcome.verdict is Verdict.SENT:
                 self.watch.accept(outcome.relay)
         return number

@@ -16,13 +16,13 @@ from tracker.sealing import envelopes
 
 log = logging.getLogger(__name__)
 
-WINDOW = 128
+WINDOW = 256
 """Most mails between two readings of who is to be told (docs/decisions/0010)."""
 FEW_OPENED = 4
 """Addresses opened between two looks at the connections: less than half a millisecond."""
 
-Present = set[tuple[int, int]]
-"""Alert and subscription of those who are to be told right now."""
+Present = set[Recipient]
+"""Those who are to be told right now."""
 
 
 def pick(batches: Iterable[Batch]) -> Picked:
@@ -31,7 +31,7 @@ def pick(batches: Iterable[Batch]) -> Picked:
     for batch in batches:
         if batch.is_ending:
             continue
-        for recipient in islice(list(batch.todo), WINDOW - len(picked)):
+        for recipient in list(islice(batch.todo, WINDOW - len(picked))):
             if recipient.address or _opened(batch, recipient):
                 picked.append((batch, recipient))
     return picked
@@ -100,7 +100,7 @@ def look(chosen: Picked, batches: Iterable[Batch]) -> tuple[Present, set[int]]:
             if language is not None:
                 if one.language != language:
                     one.language, one.parcel = language, None
-                present.add((alert_id, one.subscription_id))
+                present.add(one)
     others = {batch.mailing.alert_id for batch in batches}
     others -= {batch.mailing.alert_id for batch in asked}
     return present, resting | (others - queries.may_run(others))

@@ -109,7 +109,7 @@ class Pipeline:
             if key.data is None:
                 self._admit()
             elif key.data.is_alive:
-                self._guard(key.data, partial(key.data.serve, mask))
+                self._guard(key.data, key.data.serve, mask)
         # Only now: an answer that came while the caller was away is no silence.
         if (now := time.monotonic()) >= self._look_at:
             self._look_at = now + _TICK
@@ -147,7 +147,7 @@ class Pipeline:
     def _feed(self) -> None:
         while self._line.waiting and (pool := self._next_pool()) is not None:
             channel = pool.free.pop()
-            self._guard(channel, partial(channel.begin, pool.take(self._line)))
+            self._guard(channel, channel.begin, pool.take(self._line))
 
     def _open_lacking(self) -> None:
         for pool in self._turns:
@@ -198,10 +198,10 @@ class Pipeline:
 
     # --- serving and ending ------------------------------------------------------------------
 
-    def _guard(self, channel: Dialogue, action: Callable[[], None]) -> None:
+    def _guard(self, channel: Dialogue, action: Callable[..., None], *values: object) -> None:
         """Do something with a connection, and drop it where that shows it to be broken."""
         try:
-            action()
+            action(*values)
         except Broken as broken:
             self._drop(channel, broken)
         except OSError as error:
