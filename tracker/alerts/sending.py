@@ -341,7 +341,9 @@ class Sender:
             if reason is not None:
                 self._pause(alert_id, reason)
                 one.record.fates.clear()
-                self._resting.add(alert_id)
+                # Also what was chosen or waits already.
+                self._take_back()
+                self._let_go({alert_id})
 
     def _pause(self, alert_id: int, reason: PauseReason) -> None:
         with writing():
