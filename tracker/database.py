@@ -318,6 +318,7 @@ def _begin_sqlite(connection: Connection) -> None:
     if writing:
         raw.take_turn()
     if raw.may_write is not writing:
+        raw.may_write = None
         connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
         raw.may_write = writing
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -128,6 +128,10 @@ def test_the_public_key_and_the_token_itself_do_not_open() -> None:
         b"[]",
         b'{"c":"contact:1:2"}',
         b'{"c":"contact:1:2","d":[]}',
+        b'{"c":"contact:1:2","d":{}}x',
+        b'{"c":"contact:1:2","d":{}}{}',
+        b' {"c":"contact:1:2","d":{}}',
+        b'{"c":["contact:1:2"],"d":{}}',
         b'{"c":"\\ud800","d":{}}',
         b"\xff\xfe",
         b"[" * 100_000,
@@ -139,3 +143,10 @@ def test_an_envelope_sealed_by_a_stranger_with_nonsense_inside_is_refused(
     box = SealedBox(PublicKey(PAIR.public))
     with pytest.raises(envelopes.CannotOpen):
         opened(envelopes.VERSION + box.encrypt(inside))
+
+
+def test_two_keys_that_are_no_pair_are_noticed_before_anything_is_refused() -> None:
+    stranger = envelopes.new_pair()
+    with pytest.raises(ValueError, match="pair"):
+        envelopes.opener(envelopes.KeyPair(PAIR.private, stranger.public))
+    assert envelopes.opener(PAIR)(sealed({"to": "x"}), context=HERE) == {"to": "x"}

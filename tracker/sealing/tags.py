@@ -19,7 +19,7 @@ Key: TypeAlias = bytes | hmac.HMAC
 
 
 def prepared(key: bytes) -> hmac.HMAC:
-    """Give a key for many hashes: each takes a third less time. It dies with its owner."""
+    """Give a key for many hashes: each takes a quarter less time. It dies with its owner."""
     return hmac.new(key, digestmod="sha256")
 
 
