@@ -96,7 +96,7 @@ def check(
     outcomes = [outcome for group in found.values() for outcome in group]
     assert sorted(id(one.parcel) for one in outcomes) == sorted(map(id, given))
     taken = [mail for server in servers for mail in server.taken]
-    bodies = {one.recipient: plain(one.body) for one in given}
+    bodies = {one.recipient: plain(one.written()) for one in given}
     for mail in taken:
         assert mail.raw == bodies[mail.recipient], "not what was given"
         assert mail.sender == SENDER

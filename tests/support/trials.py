@@ -21,7 +21,7 @@ from tracker.app import create_app
 from tracker.extensions import db
 from tracker.settings import load
 
-PEOPLE = 5_000
+PEOPLE = 7_000
 GONE, COMPLAINED, LEAVING = 20, 20, 3
 """Who unsubscribes or complains before the alert, and who leaves after each kill."""
 LEASE_SECONDS = 3

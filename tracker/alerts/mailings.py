@@ -84,12 +84,12 @@ class Mailing:
         recipient.address, recipient.contact = address, b""
 
     def parcel(self, recipient: Recipient, *, key: object, date: str) -> Parcel:
-        """Give the mail of one recipient, spliced. Raises ``ValueError`` for a bad address."""
+        """Give one recipient's mail, to be spliced. Raises ``ValueError`` for a bad address."""
         stop = tags.link(self._link_key, purpose="unsubscribe", row=recipient.subscription_id)
         mark = self.mark(recipient.subscription_id)
         returns = self.settings.return_address
         frozen = self.variants.get(recipient.language) or self.variants[self.language]
-        body = frozen.splice(
+        body = frozen.fill(
             Slots(
                 to=recipient.address,
                 message_id=mark[MAC_BYTES : MAC_BYTES + 16].hex(),

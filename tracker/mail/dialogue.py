@@ -145,7 +145,7 @@ class Dialogue(Channel):
             self.needs_reset = True
             self.send(b".\r\n")
             return
-        self._send_body(self.current.body)
+        self._send_body(self.current.written())
 
     def _send_body(self, body: bytes) -> None:
         self.is_second_try = False

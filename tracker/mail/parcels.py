@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,17 +17,22 @@ MOST_PUT_BACK = 3
 class Parcel:
     """One message for one mailbox, ready for SMTP.
 
-    ``key`` is the caller's own and comes back with the outcome. ``body`` has CRLF line ends,
-    is dot-stuffed, ends with CRLF and lacks the final dot. Nothing here checks it: a bare CR
-    or LF, or a line with a dot alone, would let its text speak SMTP.
+    ``key`` is the caller's own and comes back with the outcome. ``body``, or what it gives
+    when called, has CRLF line ends, is dot-stuffed, ends with CRLF and lacks the final dot.
+    Nothing here checks it: a bare CR or LF, or a line with a dot alone, would let its text
+    speak SMTP.
     """
 
     key: object
     sender: str
     recipient: str
-    body: bytes
+    body: bytes | Callable[[], bytes]
     put_back: int = 0
     """How often a connection gave it back before its body had left."""
+
+    def written(self) -> bytes:
+        """Give the body; of mails that wait by the hundred it is written only now."""
+        return self.body if isinstance(self.body, bytes) else self.body()
 
 
 class Outcome(NamedTuple):

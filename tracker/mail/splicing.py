@@ -153,6 +153,14 @@ class Frozen:
 
         Raises ``ValueError`` for a slot that could be more than it says.
         """
+        return self.fill(slots)()
+
+    def fill(self, slots: Slots) -> Callable[[], bytes]:
+        """Give :meth:`splice` for later: ``slots`` are checked now, the mail is written then.
+
+        A window of mails written beforehand would push everything else out of the
+        processor's cache, and be read from memory again when it leaves.
+        """
         template, order, groups, allowed = self._mould
         joined = "\n".join(slots)
         if allowed.fullmatch(joined) is None:
@@ -161,7 +169,7 @@ class Frozen:
         stop = values[3]
         for head, tail in groups:
             values.append(binascii.b2a_base64(head + stop + tail, newline=False))
-        return template % order(values)
+        return functools.partial(template.__mod__, order(values))
 
     @functools.cached_property
     def _mould(self) -> _Mould:
