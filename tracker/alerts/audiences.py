@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import bindparam, select
 
 from tracker.alerts.models import CHUNK, AlertAudience
+from tracker.database import AS_BYTES
 from tracker.extensions import db
 
 ID_BYTES = 8
@@ -16,9 +17,13 @@ MOST_SLOTS = 2**31
 
 
 _TABLE = AlertAudience.__table__
-_PAGES = select(_TABLE.c.number, _TABLE.c.ids).where(
-    _TABLE.c.alert_id == bindparam("alert_id"),
-    _TABLE.c.number.in_(bindparam("numbers", expanding=True)),
+_PAGES = (
+    select(_TABLE.c.number, _TABLE.c.ids)
+    .where(
+        _TABLE.c.alert_id == bindparam("alert_id"),
+        _TABLE.c.number.in_(bindparam("numbers", expanding=True)),
+    )
+    .execution_options(**AS_BYTES)
 )
 
 

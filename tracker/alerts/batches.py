@@ -30,6 +30,7 @@ from tracker.alerts import audiences, queries
 from tracker.alerts.mailings import Mailing, Recipient
 from tracker.alerts.models import CHUNK, AlertChunk, ExceptionState
 from tracker.core import clock
+from tracker.database import AS_BYTES
 from tracker.extensions import among, db, numbered, writing
 from tracker.mail import queries as mail
 from tracker.sealing.tags import TAG_BYTES
@@ -194,7 +195,8 @@ def _goes_to(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
 def _contacts(dialect: str) -> Select[int, bytes, str]:
     # By their ids first: an offset keeps the planner from beginning with anything else.
     found = select(_ROWS).where(among(_ROWS.c.id, "ids", dialect)).offset(0).subquery()
-    return select(found.c.id, found.c.contact, found.c.language).where(*_goes_to(found))
+    query = select(found.c.id, found.c.contact, found.c.language).where(*_goes_to(found))
+    return query.execution_options(**AS_BYTES)
 
 
 @functools.cache
