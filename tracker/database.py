@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -223,8 +223,6 @@ class FairConnection(sqlite3.Connection):
     """A SQLite connection that holds the side lock from ``BEGIN IMMEDIATE`` to its end."""
 
     side_lock: SideLock | None = None
-    may_write: bool | None = None
-    """What SQLite was last told; it is told again only where that changes."""
     _held: int | None = None
 
     def take_turn(self) -> None:
@@ -320,13 +318,11 @@ def _as_text(stored: bytes) -> str:
 
 def _begin_sqlite(connection: Connection) -> None:
     writing = is_writing()
-    raw = cast(FairConnection, connection.connection.dbapi_connection)
     if writing:
-        raw.take_turn()
-    if raw.may_write is not writing:
-        raw.may_write = None
-        connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
-        raw.may_write = writing
+        raw = connection.connection.dbapi_connection
+        if isinstance(raw, FairConnection):
+            raw.take_turn()
+    connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
