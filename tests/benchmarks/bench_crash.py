@@ -39,6 +39,7 @@ def test_killing_workers(
         kills += trial.kills
         people += len(trial.crowd.owed)
         extras.append(repeated)
+    assert kills == KILLS
     print(
         f"\n{database:8} {workers} workers: {kills} kills in {len(extras)} alerts,"
         f" {people} people: 0 lost, {sum(extras)} twice, {sum(extras) / kills:.1f} a kill,"

@@ -114,8 +114,8 @@ def lease_chunk(
         if row is None or mailing is None:
             return None
         alert_id, number = row
-        values = {"owner": owner, "until": clock.now() + lease}
-        values |= {"of_alert": alert_id, "of_number": number}
+        of = {"of_alert": alert_id, "of_number": number}
+        values = {**of, "owner": owner, "until": clock.now() + lease}
         done = db.session.connection().execute(_LEASE, values).scalar()
         slots = audiences.of_chunk(alert_id, number)
         rows = list(_read_contacts(mailing, list(slots)))
@@ -170,14 +170,14 @@ def _shuffle(rows: list[Any]) -> None:
     rows.sort(key=lambda _: next(drawn))
 
 
-_CHUNKS = cast(Table, AlertChunk.__table__)
+CHUNKS = cast(Table, AlertChunk.__table__)
 _LEASE = (
-    update(_CHUNKS)
+    update(CHUNKS)
     .where(
-        _CHUNKS.c.alert_id == bindparam("of_alert"), _CHUNKS.c.number == bindparam("of_number")
+        CHUNKS.c.alert_id == bindparam("of_alert"), CHUNKS.c.number == bindparam("of_number")
     )
     .values(lease_owner=bindparam("owner"), lease_until=bindparam("until"), is_held=False)
-    .returning(_CHUNKS.c.done)
+    .returning(CHUNKS.c.done)
 )
 _ROWS = cast(Table, Subscription.__table__)
 

@@ -49,7 +49,7 @@ class Recipient:
     fingerprint: bytes = b""
     provider: str = "other"
     parcel: Parcel | None = None
-    """The mail, once it was spliced: kept with how often a connection gave it back."""
+    """The mail, once it was made: kept with how often a connection gave it back."""
 
 
 @dataclass

@@ -11,11 +11,11 @@ import datetime as dt
 import random
 from collections import Counter, deque
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Integer, Table, bindparam, delete, select, update
+from sqlalchemy import Integer, bindparam, delete, select, update
 
-from tracker.alerts.batches import Batch, Result, bits_of, has_bit, set_bit
+from tracker.alerts.batches import CHUNKS, Batch, Result, bits_of, has_bit, set_bit
 from tracker.alerts.models import (
     UNFINISHED,
     Alert,
@@ -66,20 +66,19 @@ def remember(batch: Batch) -> None:
 # --- chunks ----------------------------------------------------------------------------------
 
 
-_CHUNKS = cast(Table, AlertChunk.__table__)
 # Built once: SQLAlchemy takes longer to build a statement than the database to run it.
 _MARK = (
-    update(_CHUNKS)
+    update(CHUNKS)
     .where(
-        _CHUNKS.c.alert_id == bindparam("of_alert"),
-        _CHUNKS.c.number == bindparam("of_number"),
-        _CHUNKS.c.lease_owner == bindparam("owner"),
-        _CHUNKS.c.done == bindparam("stored"),
+        CHUNKS.c.alert_id == bindparam("of_alert"),
+        CHUNKS.c.number == bindparam("of_number"),
+        CHUNKS.c.lease_owner == bindparam("owner"),
+        CHUNKS.c.done == bindparam("stored"),
     )
     .values(
         done=bindparam("bits"),
-        sent=_CHUNKS.c.sent + bindparam("more_sent", type_=Integer()),
-        skipped=_CHUNKS.c.skipped + bindparam("more_skipped", type_=Integer()),
+        sent=CHUNKS.c.sent + bindparam("more_sent", type_=Integer()),
+        skipped=CHUNKS.c.skipped + bindparam("more_skipped", type_=Integer()),
         is_done=bindparam("new_is_done"),
         is_held=bindparam("new_is_held"),
         lease_owner=bindparam("new_lease_owner"),
