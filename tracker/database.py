@@ -65,6 +65,16 @@ AWAY = (DatabaseBusy, OperationalError, InterfaceError, InternalError)
 """What is raised while the database cannot be used, whatever is in it: try again."""
 
 
+def name_of(error: Exception) -> str:
+    """Name an error in words that quote nothing: its class, and the database's code for it.
+
+    Such as ``OperationalError, SQLITE_FULL`` or ``OperationalError, 53100`` (disk full).
+    """
+    cause = getattr(error, "orig", None)
+    code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+    return ", ".join(filter(None, (type(error).__name__, code)))
+
+
 class NotDurable(Exception):
     """The database may forget what it acknowledged; the process must not start."""
 

@@ -36,7 +36,7 @@ from tracker.confirmations import services as confirmations
 from tracker.confirmations.models import Kind
 from tracker.confirmations.tasks import Confirmations
 from tracker.core import clock, wakeups
-from tracker.database import AWAY
+from tracker.database import AWAY, name_of
 from tracker.endorsements import queries as endorsements
 from tracker.extensions import db, writing
 from tracker.mail import services as mail
@@ -277,7 +277,7 @@ def _guarded(task: Callable[[], int | None]) -> int:
     try:
         return task() or 0
     except AWAY as error:
-        log.warning("the database is busy (%s); trying again", type(error).__name__)
+        log.warning("the database is busy or away (%s); trying again", name_of(error))
     except Exception:
         log.exception("a task failed; the worker goes on")
     db.session.rollback()

@@ -21,7 +21,7 @@ from tests.support import factories
 from tests.support.sink import Sink
 from tracker.campaigns.models import Campaign
 from tracker.core import clock
-from tracker.database import AWAY, DatabaseBusy, FairConnection, SideLock
+from tracker.database import AWAY, DatabaseBusy, FairConnection, SideLock, name_of
 from tracker.extensions import db, writing
 from tracker.organisers.models import Organiser
 from tracker.signatures.models import Signature
@@ -338,6 +338,14 @@ def test_a_full_disk_is_told_as_such_and_nothing_is_half_stored(
     assert answer.status_code == 503
     assert client.get(f"/en/campaigns/{campaign.slug}").status_code == 200
     assert sign(client, campaign.slug).status_code == 200
+
+
+def test_an_error_is_named_by_the_code_of_the_database_and_quotes_nothing(app: Flask) -> None:
+    with app.app_context(), pytest.raises(DBAPIError) as caught:
+        db.session.execute(text("SELECT 'person@example.org' FROM what_is_not_there"))
+    expected = "OperationalError, SQLITE_ERROR" if is_sqlite(app) else "ProgrammingError, 42P01"
+    assert name_of(caught.value) == expected
+    assert name_of(DatabaseBusy("person@example.org")) == "DatabaseBusy"
 
 
 def test_a_signature_that_the_database_refuses_is_not_told_as_counted_and_not_lost(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -18,6 +21,10 @@ from tracker.extensions import db
 
 KILLS = 15
 """For each number of workers on each database: 60 in all."""
+FIRST_PAGE = 4_096
+"""Bytes of a file that may be written where the disk is said to be full; the log fits in."""
+ON_THE_WAY_SECONDS = 1.0
+"""Time in which what is inside SMTP has arrived."""
 
 
 @pytest.fixture
@@ -120,6 +127,35 @@ def test_a_worker_that_is_asked_to_stop_finishes_what_is_inside_and_nothing_come
     finally:
         crew.end()
     assert trial.check_over() == 0
+
+
+@pytest.mark.parametrize("variables", ["sqlite"], indirect=True)
+def test_a_worker_whose_disk_is_full_sends_no_more_than_it_can_write_down(
+    site: Flask, crew: Crew, slow_sink: QuickSink
+) -> None:
+    trial = Trial.begin(site, crew, slow_sink, people=2_000)
+    trial.hire(1)
+    trial.wait_for_more(300)
+    with full_disk(crew):
+        crew.wait_for(lambda: "SQLITE_IOERR" in crew.log.read_text())
+        time.sleep(ON_THE_WAY_SECONDS)
+        arrived = len(slow_sink.arrivals())
+        time.sleep(ON_THE_WAY_SECONDS)
+        assert len(slow_sink.arrivals()) == arrived, "what cannot be marked is not sent"
+        trial.assert_unfinished()
+    trial.finish()
+    assert trial.check_over() == 0, "nobody is told twice"
+
+
+@contextmanager
+def full_disk(crew: Crew) -> Iterator[None]:
+    """Let a worker write beyond the first page of no file, as if there were no room."""
+    (worker,) = crew.running
+    assert worker.pid is not None
+    before = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (FIRST_PAGE, before[1]))
+    yield
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, before)
 
 
 def leases(site: Flask) -> int:
