@@ -31,6 +31,7 @@ from sqlalchemy import (
     MetaData,
     String,
     event,
+    make_url,
     text,
 )
 from sqlalchemy.engine.interfaces import ExecutionContext
@@ -271,12 +272,29 @@ class FairConnection(sqlite3.Connection):
             self._give_turn()
 
 
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""How soon a PostgreSQL server whose machine has vanished is noticed (libpq, "Parameter Key
+Words"): in seconds, the last in milliseconds. By itself the kernel waits a quarter of an hour,
+and the worker with it. An address may say otherwise."""
+
+
 def engine_options(url: str) -> dict[str, Any]:
     """Give what ``create_engine`` needs for ``url``; bound values never appear in errors."""
     options: dict[str, Any] = {"hide_parameters": True}
     if url.startswith("sqlite"):
         options["connect_args"] = {"factory": FairConnection, "timeout": SIDE_LOCK_SECONDS}
         options["pool_size"] = 20
+    else:
+        given = make_url(url).query
+        options["connect_args"] = {
+            name: value for name, value in _PATIENCE.items() if name not in given
+        }
     return options
 
 

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 from flask import Flask
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from tracker.alerts import claims, expanding
 from tracker.alerts import queries as alert_queries
@@ -39,8 +39,10 @@ from tracker.core import clock, wakeups
 from tracker.database import AWAY, name_of
 from tracker.endorsements import queries as endorsements
 from tracker.extensions import db, writing
+from tracker.mail import queries as mail_queries
 from tracker.mail import services as mail
 from tracker.mail.models import Delivery, OutboxKey
+from tracker.mail.queries import OUTBOX_KEY_LIFETIME
 from tracker.mail.tasks import Office, Source, deliver_due
 from tracker.organisers import services as organisers
 from tracker.sealing.keystore import Keystore
@@ -59,8 +61,8 @@ EXPAND_SECONDS = 0.5
 """How long alerts that begin are prepared before somebody's single mail gets its turn."""
 CARE_SECONDS = 1.0
 """How often alerts are looked after: finished, expired, found late."""
-OUTBOX_KEY_LIFETIME = dt.timedelta(hours=1)
-"""A new outbox key is made this often, so that old envelopes lose their key."""
+OUTBOX_KEY_FOUND = dt.timedelta(minutes=1)
+"""A key that is not in the keystore after so long is lost, and mail needs another one."""
 OUTBOX_KEY_GRACE = dt.timedelta(hours=2)
 """A key stays this long after the next one was made, for pages that were just sealing."""
 
@@ -191,12 +193,12 @@ class Worker:
         return made
 
     def _needs_outbox_key(self) -> bool:
-        # A clock set back must neither keep one key in use for ever, nor make one each turn.
-        query = select(func.max(OutboxKey.created_at)).where(
-            OutboxKey.created_at <= clock.now() + OUTBOX_KEY_LIFETIME
-        )
-        newest = db.session.scalar(query)
-        return newest is None or clock.now() - newest >= OUTBOX_KEY_LIFETIME
+        newest = mail_queries.newest_outbox_key()
+        age = clock.now() - newest.created_at if newest else OUTBOX_KEY_LIFETIME
+        if newest is None or age >= OUTBOX_KEY_LIFETIME:
+            return True
+        # A keystore came back from a backup, or is not the one of the other workers.
+        return age >= OUTBOX_KEY_FOUND and not self.keystore.has_outbox(newest.id)
 
     def _make_outbox_key(self) -> None:
         key_id = secrets.token_hex(8)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import delete
+from sqlalchemy import delete, event
 
 from tests.alerts.conftest import House, people
 from tests.support.sink import Mail
@@ -42,6 +42,30 @@ def when(house: House, number: int, act: Callable[[], Any]) -> None:
 def small_windows(house: House, size: int = 5) -> None:
     house.patch.setattr("tracker.alerts.windows.WINDOW", size)
     house.patch.setattr("tracker.alerts.sending.FEW_WAITING", 1)
+
+
+def test_approving_asks_the_database_the_same_for_few_and_for_many(house: House) -> None:
+    def statements() -> tuple[int, int]:
+        asked: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+            asked.append(statement)
+
+        with house.app.app_context():
+            event.listen(db.engine, "before_cursor_execute", note)
+        try:
+            alert_id = house.tell(window=600)
+        finally:
+            with house.app.app_context():
+                event.remove(db.engine, "before_cursor_execute", note)
+        house.stop(alert_id)
+        return len(asked), max(map(len, asked))
+
+    statements()
+    house.subscribe(*people(3))
+    few = statements()
+    house.subscribe(*people(200, "more"))
+    assert statements() == few, "the audience is a number, whatever it is"
 
 
 def test_who_leaves_in_the_middle_gets_nothing_beyond_the_window_in_hand(

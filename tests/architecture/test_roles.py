@@ -86,7 +86,7 @@ def parts(postgres_server: Server, tmp_path: Path, sink: Sink) -> Iterator[Parts
         worker.bell.stop()
         worker.close()
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(grants().replace("tracker_web", '"tracker-web"'))
+        connection.execute(grants())
     made = Parts(work, app("tracker-web"), app("tracker-back"), url)
     yield made
     for one in (made.work, made.web, made.back):

@@ -29,7 +29,7 @@ from tests.support.crew import Crew, cpu_seconds, memory
 from tests.support.crowd import Crowd, gather
 from tests.support.quicksink import QuickSink
 from tests.support.trials import installation
-from tracker.alerts import expanding, queries
+from tracker.alerts import expanding, queries, services
 from tracker.alerts.audiences import unpack
 from tracker.alerts.models import CHUNK, Alert, AlertAudience, AlertChunk, AlertState
 from tracker.extensions import db, writing
@@ -46,6 +46,7 @@ LOOK_SECONDS = 0.1
 SETTLE_SECONDS = 1.5
 """A worker that has just started is left alone for so long, and measured after that."""
 CONFIRMATIONS, BETWEEN_SECONDS = 12, 0.15
+PAUSES = 5
 OPENINGS = 5_000
 LEAVING = 200
 TEXT = "\n\n".join(
@@ -134,6 +135,12 @@ class Post:
                 time.sleep(every)
             db.session.rollback()
 
+    def do(self, action: Callable[[Alert], None], alert_id: int) -> float:
+        """Let an organiser do something; give the moment of ``time.monotonic()`` after it."""
+        with self.site.app_context(), writing():
+            action(db.session.get_one(Alert, alert_id, with_for_update=True))
+        return time.monotonic()
+
     def subscribed(self) -> int:
         """Count the rows of the crowd."""
         mine = Subscription.campaign_id == self.crowd.campaign_id
@@ -156,20 +163,25 @@ def say(name: str, figure: str, target: str = "") -> None:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> tuple[str, str | None]:
-    url = None
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_server").create_database()
-    return request.param, url
+def database(request: pytest.FixtureRequest) -> tuple[str, Callable[[], dict[str, str]]]:
+    """Give a database's name, and what makes a new one: each installation has its own."""
+
+    def make() -> dict[str, str]:
+        if request.param == "sqlite":
+            return {}
+        server = request.getfixturevalue("postgres_server")
+        return {"TRACKER_DATABASE_URL": server.create_database()}
+
+    return request.param, make
 
 
 @pytest.fixture(scope="module")
 def post(
-    database: tuple[str, str | None], tmp_path_factory: pytest.TempPathFactory
+    database: tuple[str, Callable[[], dict[str, str]]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Post]:
-    name, url = database
+    name, make_database = database
     folder = tmp_path_factory.mktemp(name)
-    variables = environment(folder) | ({"TRACKER_DATABASE_URL": url} if url else {})
+    variables = environment(folder) | make_database()
     with installation(variables) as site:
         begun = time.perf_counter()
         crowd = gather(site, RECIPIENTS)
@@ -282,6 +294,30 @@ def test_confirmation_during_an_alert(post: Post) -> None:
     say("longest", f"{max(waits):.2f} s", "<= 5 s")
 
 
+def test_pausing_and_resuming(post: Post) -> None:
+    """How long mails still arrive after an organiser's pause, and until they do again."""
+    record = post.folder / f"record-{time.monotonic_ns()}"
+    pauses, resumes = [], []
+    with quicksink.quicksink(record=record) as sink, post.worker(sink) as (crew, _):
+        alert_id = post.tell()
+        for _ in range(PAUSES):
+            before = sink.count()
+            crew.wait_for(lambda before=before: sink.count() > before + FEW)  # type: ignore[misc]
+            at = post.do(services.pause, alert_id)
+            time.sleep(1)
+            pauses.append(max(one.at for one in sink.arrivals()) - at)
+            before = sink.count()
+            at = post.do(services.resume, alert_id)
+            crew.wait_for(lambda before=before: sink.count() > before)  # type: ignore[misc]
+            resumes.append(sink.arrivals()[before].at - at)
+        post.wait(alert_id, lambda alert: alert.state is AlertState.DONE)
+        arrived = {one.recipient for one in sink.arrivals()}
+    assert arrived == post.crowd.owed
+    print(f"\n  paused and resumed {PAUSES} times:")
+    say("longest that mails still arrived", f"{max(pauses):.2f} s", "<= 1 s")
+    say("longest until they did again", f"{max(resumes):.2f} s", "<= 1 s")
+
+
 def test_unsubscribing_while_no_worker_runs(post: Post) -> None:
     """One click, through the whole application."""
     waits, before = [], post.subscribed()
@@ -300,12 +336,12 @@ def test_unsubscribing_while_no_worker_runs(post: Post) -> None:
 
 
 def test_fan_out(
-    database: tuple[str, str | None], tmp_path_factory: pytest.TempPathFactory
+    database: tuple[str, Callable[[], dict[str, str]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """A million subscriptions get their slots and chunks; also where a worker dies halfway."""
-    name, url = database
+    name, make_database = database
     folder = tmp_path_factory.mktemp(f"fan-out-{name}")
-    variables = environment(folder) | ({"TRACKER_DATABASE_URL": url} if url else {})
+    variables = environment(folder) | make_database()
     with installation(variables) as site:
         begun = time.perf_counter()
         crowd = gather(site, SLOTS, is_sealed=False, slug="a-million")

@@ -21,7 +21,14 @@ from tests.support import factories
 from tests.support.sink import Sink
 from tracker.campaigns.models import Campaign
 from tracker.core import clock
-from tracker.database import AWAY, DatabaseBusy, FairConnection, SideLock, name_of
+from tracker.database import (
+    AWAY,
+    DatabaseBusy,
+    FairConnection,
+    SideLock,
+    engine_options,
+    name_of,
+)
 from tracker.extensions import db, writing
 from tracker.organisers.models import Organiser
 from tracker.signatures.models import Signature
@@ -338,6 +345,21 @@ def test_a_full_disk_is_told_as_such_and_nothing_is_half_stored(
     assert answer.status_code == 503
     assert client.get(f"/en/campaigns/{campaign.slug}").status_code == 200
     assert sign(client, campaign.slug).status_code == 200
+
+
+def test_a_database_server_whose_machine_has_vanished_is_noticed_within_a_minute(
+    app: Flask,
+) -> None:
+    if is_sqlite(app):
+        pytest.skip("SQLite has no server to lose")
+    with app.app_context(), db.engine.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        used = raw.info.get_parameters()
+    assert int(used["tcp_user_timeout"]) <= 60_000
+    silent = int(used["keepalives_interval"]) * int(used["keepalives_count"])
+    assert int(used["keepalives_idle"]) + silent <= 60
+    given = engine_options("postgresql://db.example.org/tracker?tcp_user_timeout=5000")
+    assert "tcp_user_timeout" not in given["connect_args"], "what an operator says counts"
 
 
 def test_an_error_is_named_by_the_code_of_the_database_and_quotes_nothing(app: Flask) -> None:

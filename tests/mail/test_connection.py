@@ -248,6 +248,18 @@ def test_a_wrong_password_is_the_relays_trouble_and_no_persons(
         connected(relay, TRACKER_SMTP_USER="tracker", TRACKER_SMTP_PASSWORD="wrong")
 
 
+@pytest.mark.parametrize("kind", ["none", "starttls", "tls"])
+def test_no_mail_waits_for_the_kernel_to_gather_more(
+    connected: Callable[..., VerifiedConnection], certificate: Certificate, kind: str
+) -> None:
+    relay = Relay() if kind == "none" else security(Relay(), kind, certificate)
+    with relay.running():
+        host = connected(relay, kind, TRACKER_SMTP_CA_FILE=str(certificate.file)).host
+        assert host is not None
+        assert host.sock is not None
+        assert host.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 # --- silence and interruptions ---------------------------------------------------------------
 
 

@@ -599,6 +599,34 @@ def test_a_row_that_is_no_envelope_is_dropped_and_the_others_get_their_mail(
     assert waiting(app) == []
 
 
+def test_where_the_keystore_has_lost_the_newest_key_new_mail_leaves_a_minute_later(
+    app: Flask,
+    client: FlaskClient,
+    campaign: Campaign,
+    worker: Worker,
+    sink: Sink,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for path in worker.keystore.folder.glob("outbox-*.key"):
+        path.unlink()
+    with app.app_context():
+        restored = Worker(app)
+        sign(client, campaign.slug)
+        while restored.turn():
+            pass
+        assert len(restored.keystore.outbox_ids()) == 0, "its file may still be on the way"
+        assert "is not in the keystore" in caplog.text, "who runs it can see why nothing leaves"
+        with time_machine.travel(clock.now() + dt.timedelta(minutes=2)):
+            while restored.turn():
+                pass
+            sign(client, campaign.slug, Person(email="ali@example.org"))
+            while restored.turn():
+                pass
+            restored.close()
+    assert [one.to for one in sink.mails] == ["ali@example.org"]
+    assert len(waiting(app)) == 1, "the key may come back"
+
+
 UNREADABLE = {
     "queued at the end of time": "queued_at = '9999-12-31 00:00:00'",
     "queued at no time": "queued_at = 'x'",

@@ -162,6 +162,17 @@ def test_with_another_epoch_key_nothing_opens_and_no_second_key_is_made(
     assert len(list(folder.iterdir())) == len(before) + 1
 
 
+def test_a_key_that_is_missing_is_told_once_and_not_again_at_once(
+    store: Keystore, caplog: pytest.LogCaptureFixture
+) -> None:
+    for ask in (store.outbox_private, store.campaign, store.outbox_private):
+        with pytest.raises(KeyMissing):
+            ask("one")
+    assert [record.getMessage() for record in caplog.records] == [
+        "what needs a key waits: outbox-one is not in the keystore"
+    ]
+
+
 def test_a_key_file_renamed_to_another_campaign_is_refused(
     store: Keystore, folder: Path
 ) -> None:

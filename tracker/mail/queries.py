@@ -11,11 +11,21 @@ from tracker.core import clock
 from tracker.extensions import db
 from tracker.mail.models import Delivery, OutboxKey, Suppression, SuppressionReason
 
+OUTBOX_KEY_LIFETIME = dt.timedelta(hours=1)
+"""A new outbox key is made this often, so that old envelopes lose their key."""
+
 
 def newest_outbox_key() -> OutboxKey | None:
-    """Give the key that new mail is sealed to."""
-    newest = select(OutboxKey).order_by(OutboxKey.created_at.desc(), OutboxKey.id).limit(1)
-    return db.session.scalar(newest)
+    """Give the key that new mail is sealed to.
+
+    A clock set back must neither keep one key in use for ever, nor make one each turn: a key
+    is left out that was made longer ahead than one is used.
+    """
+    known = OutboxKey.created_at <= clock.now() + OUTBOX_KEY_LIFETIME
+    newest = select(OutboxKey).where(known)
+    return db.session.scalar(
+        newest.order_by(OutboxKey.created_at.desc(), OutboxKey.id).limit(1)
+    )
 
 
 def is_suppressed(fingerprint: bytes, *, on: dt.date) -> bool:

@@ -6,8 +6,9 @@
    answer. What was not begun within half a second is given back and read again; what a slow
    server takes its time for holds up nothing else.
 
-A worker that dies between the server's answer and the mark sends that one mail again, with the
-same Message-ID. Nothing else can come twice, and nothing can be lost.
+A mail comes again, with the same Message-ID, where a worker dies between the server's answer
+and the mark, and where the server never answered whether it took it. Nothing else can come
+twice, and nothing can be lost.
 """
 
 from __future__ import annotations

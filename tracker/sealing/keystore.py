@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import logging
 import os
 import secrets
 import stat
@@ -20,7 +21,10 @@ from typing import Any, NamedTuple
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
+from tracker.core.logs import Seldom
 from tracker.sealing import envelopes
+
+log = logging.getLogger(__name__)
 
 
 class KeyMissing(Exception):
@@ -52,6 +56,7 @@ class Keystore:
         _check_owner(folder)
         self._cache: dict[str, dict[str, Any]] = {}
         self._guard = threading.Lock()
+        self._missed = Seldom(log)
         self._epoch = SecretBox(self._epoch_key())
 
     # --- kinds of keys ---------------------------------------------------------------------
@@ -73,7 +78,7 @@ class Keystore:
 
     def campaign(self, key_id: str) -> CampaignKeys:
         """Give the keys of one campaign. Raises :class:`KeyMissing`."""
-        content = self._read(f"campaign-{key_id}")
+        content = self._find(f"campaign-{key_id}")
         return CampaignKeys(
             envelopes.KeyPair(
                 bytes.fromhex(content["private"]), bytes.fromhex(content["public"])
@@ -88,7 +93,15 @@ class Keystore:
 
     def outbox_private(self, key_id: str) -> bytes:
         """Give a private key of the outbox. Raises :class:`KeyMissing`."""
-        return bytes.fromhex(self._read(f"outbox-{key_id}")["private"])
+        return bytes.fromhex(self._find(f"outbox-{key_id}")["private"])
+
+    def has_outbox(self, key_id: str) -> bool:
+        """Say whether a private key of the outbox is here, and opens."""
+        try:
+            self._read(f"outbox-{key_id}")
+        except KeyMissing:
+            return False
+        return True
 
     def outbox_ids(self, *, made_before: dt.datetime | None = None) -> set[str]:
         """Give the ids of the outbox keys held here, or of those made before a moment."""
@@ -117,6 +130,14 @@ class Keystore:
         _check_owner(path)
         return path.read_bytes()
 
+    def _find(self, name: str) -> dict[str, Any]:
+        """Give a key that somebody made, and say so where it is not here: mail may wait."""
+        try:
+            return self._read(name)
+        except KeyMissing as missing:
+            self._missed.warn("what needs a key waits: %s", missing)
+            raise
+
     def _read(self, name: str) -> dict[str, Any]:
         with self._guard:
             found = self._cache.get(name)
@@ -132,7 +153,7 @@ class Keystore:
                 self._epoch.decrypt((self.folder / f"{name}.key").read_bytes())
             )
         except FileNotFoundError:
-            raise KeyMissing(name) from None
+            raise KeyMissing(f"{name} is not in the keystore") from None
         except (CryptoError, ValueError):
             raise KeyMissing(f"{name} does not open with this epoch key") from None
         if content.get("name") != name:
