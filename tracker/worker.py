@@ -176,7 +176,7 @@ class Worker:
         if is_sending and time.monotonic() - self._cared_at < CARE_SECONDS:
             return 0
         self._cared_at = time.monotonic()
-        return alerts.look_after()
+        return alerts.look_after(self.keystore)
 
     # --- keys ------------------------------------------------------------------------------
 

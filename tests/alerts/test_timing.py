@@ -74,6 +74,28 @@ def test_after_hours_without_a_worker_an_alert_asks_its_organisers_and_goes_on(
     assert house.alert(alert_id).state is AlertState.DONE
 
 
+def test_an_alert_for_which_no_worker_has_the_keys_asks_its_organisers_after_hours(
+    house: House, travel: time_machine.Traveller
+) -> None:
+    employ(house)
+    house.subscribe(*people(3))
+    alert_id = begin(house)
+    key = house.worker.keystore.folder / f"campaign-{house.campaign.key_id}.key"
+    key.rename(key.with_suffix(".away"))
+    house.die()
+    for _ in range(5):
+        travel.shift(dt.timedelta(hours=1))
+        house.work()
+    alert = house.alert(alert_id)
+    assert (alert.state, alert.paused_for) == (AlertState.PAUSED, PauseReason.LATE)
+    assert list(house.told()) == [ORGANISER]
+    key.with_suffix(".away").rename(key)
+    house.die()
+    house.resume(alert_id)
+    house.work()
+    assert house.told() == {ORGANISER: 1, **dict.fromkeys(people(3), 1)}
+
+
 def test_an_alert_that_only_has_to_try_again_is_never_late(
     house: House, travel: time_machine.Traveller
 ) -> None:

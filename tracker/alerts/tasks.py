@@ -18,9 +18,11 @@ from tracker.alerts.models import (
     ExceptionState,
     PauseReason,
 )
+from tracker.campaigns.models import Campaign
 from tracker.core import clock
 from tracker.database import AWAY
 from tracker.extensions import db, writing
+from tracker.sealing.keystore import Keystore
 
 log = logging.getLogger(__name__)
 
@@ -28,24 +30,28 @@ HEARTBEAT = dt.timedelta(seconds=60)
 """How often an alert on its way is marked as looked after."""
 
 
-def look_after() -> int:
-    """Do what is due for each unfinished alert, each in a transaction of its own."""
+def look_after(keystore: Keystore) -> int:
+    """Do what is due for each unfinished alert, each in a transaction of its own.
+
+    One whose campaign's keys are not here is not looked after by this worker: it cannot send
+    it, and organisers must hear of it where no other can.
+    """
     # Ids alone: a row that cannot be read must not hide all others.
     ids = list(db.session.scalars(select(Alert.id).where(Alert.state.in_(UNFINISHED))))
-    return sum(_look_after(alert_id) for alert_id in ids)
+    return sum(_look_after(alert_id, keystore) for alert_id in ids)
 
 
-def _look_after(alert_id: int) -> bool:
+def _look_after(alert_id: int, keystore: Keystore) -> bool:
     try:
         seen = queries.by_id(alert_id)
-        is_due = seen is not None and _is_due(seen)
+        is_due = seen is not None and _is_due(seen, keystore)
         db.session.rollback()
         if not is_due:
             return False
         with writing():
             alert = queries.by_id_locked(alert_id)
             if alert is not None:
-                _care_for(alert)
+                _care_for(alert, keystore)
     except AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - one bad alert must not stop all others
@@ -55,7 +61,7 @@ def _look_after(alert_id: int) -> bool:
     return True
 
 
-def _is_due(alert: Alert) -> bool:
+def _is_due(alert: Alert, keystore: Keystore) -> bool:
     moment = clock.now()
     if alert.not_after < moment:
         return True
@@ -63,10 +69,12 @@ def _is_due(alert: Alert) -> bool:
         return False
     is_seen = alert.active_at is not None and moment - alert.active_at < HEARTBEAT
     is_unseen = not is_seen and alert.id in queries.may_run([alert.id])
-    return is_unseen or _is_finished(alert)
+    if is_unseen and (_is_late(alert) or _can_be_sent(alert, keystore)):
+        return True
+    return _is_finished(alert)
 
 
-def _care_for(alert: Alert) -> None:
+def _care_for(alert: Alert, keystore: Keystore) -> None:
     moment = clock.now()
     if alert.state not in UNFINISHED:
         return
@@ -81,12 +89,22 @@ def _care_for(alert: Alert) -> None:
     elif _is_finished(alert):
         services.end(alert, AlertState.DONE)
     elif alert.id in queries.may_run([alert.id]):
-        lost = moment - (alert.active_at or moment)
-        # Those to be tried again are meant to lie still; they do not make an alert late.
-        if lost > queries.LATE and _has_begun_chunks(alert):
+        if _is_late(alert):
             notices.let_rest(alert, PauseReason.LATE)
-        else:
+        elif _can_be_sent(alert, keystore):
             alert.active_at = moment
+
+
+def _is_late(alert: Alert) -> bool:
+    if alert.active_at is None or clock.now() - alert.active_at <= queries.LATE:
+        return False
+    # Those to be tried again are meant to lie still; they do not make an alert late.
+    return _has_begun_chunks(alert)
+
+
+def _can_be_sent(alert: Alert, keystore: Keystore) -> bool:
+    campaign = db.session.get_one(Campaign, alert.campaign_id)
+    return campaign.key_id is not None and keystore.has_campaign(campaign.key_id)
 
 
 def _has_begun_chunks(alert: Alert) -> bool:

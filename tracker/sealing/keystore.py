@@ -95,13 +95,13 @@ class Keystore:
         """Give a private key of the outbox. Raises :class:`KeyMissing`."""
         return bytes.fromhex(self._find(f"outbox-{key_id}")["private"])
 
+    def has_campaign(self, key_id: str) -> bool:
+        """Say whether the keys of a campaign are here, and open."""
+        return self._has(f"campaign-{key_id}")
+
     def has_outbox(self, key_id: str) -> bool:
         """Say whether a private key of the outbox is here, and opens."""
-        try:
-            self._read(f"outbox-{key_id}")
-        except KeyMissing:
-            return False
-        return True
+        return self._has(f"outbox-{key_id}")
 
     def outbox_ids(self, *, made_before: dt.datetime | None = None) -> set[str]:
         """Give the ids of the outbox keys held here, or of those made before a moment."""
@@ -129,6 +129,13 @@ class Keystore:
             _write_once(path, secrets.token_bytes(32))
         _check_owner(path)
         return path.read_bytes()
+
+    def _has(self, name: str) -> bool:
+        try:
+            self._read(name)
+        except KeyMissing:
+            return False
+        return True
 
     def _find(self, name: str) -> dict[str, Any]:
         """Give a key that somebody made, and say so where it is not here: mail may wait."""
