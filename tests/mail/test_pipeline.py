@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,6 +191,29 @@ def test_closing_waits_for_no_connection_that_is_being_opened() -> None:
         assert line.close(patience=1) == []
         assert line.take_back() == given
         server.hang_up()
+        for thread in threading.enumerate():
+            if thread.name == "smtp-connect":
+                thread.join(BOUND)
+
+
+def test_a_connection_that_opens_while_all_is_closed_ends_without_a_word() -> None:
+    opened, closed = threading.Event(), threading.Event()
+
+    class Waiting(deque[Any]):
+        def append(self, one: Any) -> None:
+            super().append(one)
+            opened.set()
+            closed.wait(BOUND)
+
+    with FaultyRelay().running() as server:
+        line = Pipeline([settings_of(server)], connect=opener)
+        line._opened = Waiting()
+        line.give(parcels(1))
+        line.step(0)
+        assert opened.wait(BOUND)
+        line._admit()  # another connection has woken the loop meanwhile
+        line.close(patience=0)
+        closed.set()
         for thread in threading.enumerate():
             if thread.name == "smtp-connect":
                 thread.join(BOUND)

@@ -176,8 +176,9 @@ class Pipeline:
     def _report(self, pool: Pool, opening: Opening) -> None:
         """Hand a finished opening to the loop; called in its helper thread."""
         self._opened.append((pool, opening))
-        # A full pipe wakes the loop just as well.
-        with contextlib.suppress(BlockingIOError):
+        # A full pipe wakes the loop just as well; a closed one has been looked at for the last
+        # time, with this opening in the line already.
+        with contextlib.suppress(OSError):
             self._wake.send(b"!")
 
     def _admit(self) -> None:
