@@ -272,7 +272,7 @@ class FairConnection(sqlite3.Connection):
             self._give_turn()
 
 
-_PATIENCE = {
+SERVER_PATIENCE = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -293,7 +293,7 @@ def engine_options(url: str) -> dict[str, Any]:
     else:
         given = make_url(url).query
         options["connect_args"] = {
-            name: value for name, value in _PATIENCE.items() if name not in given
+            name: value for name, value in SERVER_PATIENCE.items() if name not in given
         }
     return options
 

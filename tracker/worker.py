@@ -63,6 +63,8 @@ CARE_SECONDS = 1.0
 """How often alerts are looked after: finished, expired, found late."""
 OUTBOX_KEY_FOUND = dt.timedelta(minutes=1)
 """A key that is not in the keystore after so long is lost, and mail needs another one."""
+OUTBOX_KEY_SPACING = dt.timedelta(minutes=10)
+"""A worker that cannot read what another one makes makes keys of its own this often at most."""
 OUTBOX_KEY_GRACE = dt.timedelta(hours=2)
 """A key stays this long after the next one was made, for pages that were just sealing."""
 
@@ -79,6 +81,8 @@ class Worker:
         owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.office = Office(owner, self._sources())
         self.sender: Sender | None = None
+        self._key_ids: dict[int, str] = {}
+        """Of campaigns, and of the outbox (0), whose keys may be made and have no row yet."""
         self._cared_at = self._kept_house_at = 0.0
 
     def _sources(self) -> dict[str, Source]:
@@ -186,6 +190,8 @@ class Worker:
         if self._needs_outbox_key():
             self._make_outbox_key()
             made += 1
+        else:
+            self._key_ids.pop(0, None)  # its row is there: the answer got lost
         for campaign in campaigns.without_keys():
             self._make_campaign_key(campaign.id)
             made += 1
@@ -197,17 +203,24 @@ class Worker:
         age = clock.now() - newest.created_at if newest else OUTBOX_KEY_LIFETIME
         if newest is None or age >= OUTBOX_KEY_LIFETIME:
             return True
+        if abs(age) < OUTBOX_KEY_FOUND or self.keystore.has_outbox(newest.id):
+            return False
         # A keystore came back from a backup, or is not the one of the other workers.
-        return age >= OUTBOX_KEY_FOUND and not self.keystore.has_outbox(newest.id)
+        mine = mail_queries.outbox_keys(since=clock.now() - OUTBOX_KEY_SPACING)
+        if any(self.keystore.has_outbox(key_id) for key_id in mine):
+            return False
+        log.warning("the key %s for new mail is not in the keystore; a new one", newest.id)
+        return True
 
     def _make_outbox_key(self) -> None:
-        key_id = secrets.token_hex(8)
+        key_id = self._key_id(0)
         public = self.keystore.make_outbox(key_id)
         with writing():
             db.session.add(OutboxKey(id=key_id, public_key=public, created_at=clock.now()))
+        del self._key_ids[0]
 
     def _make_campaign_key(self, campaign_id: int) -> None:
-        key_id = secrets.token_hex(8)
+        key_id = self._key_id(campaign_id)
         public = self.keystore.make_campaign(key_id)
         with writing():
             campaign = db.session.get(
@@ -215,6 +228,11 @@ class Worker:
             )
             if campaign is not None and campaign.public_key is None:
                 campaign.key_id, campaign.public_key = key_id, public
+        del self._key_ids[campaign_id]
+
+    def _key_id(self, owner: int) -> str:
+        # The same one again where the row could not be written: else each try leaves a file.
+        return self._key_ids.setdefault(owner, secrets.token_hex(8))
 
     # --- house -----------------------------------------------------------------------------
 
@@ -256,6 +274,7 @@ class Worker:
             self.keystore.outbox_ids(made_before=clock.now() - OUTBOX_KEY_GRACE) - kept
         ):
             self.keystore.destroy_outbox(key_id)
+        self.keystore.forget_outbox(kept=kept)
 
 
 def _is_past_grace(newer: OutboxKey) -> bool:

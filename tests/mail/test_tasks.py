@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from tracker.database import DatabaseBusy
 from tracker.extensions import db, writing
 from tracker.mail import outbox, tasks
 from tracker.mail import services as mail
-from tracker.mail.models import Delivery, RelayHealth
+from tracker.mail.models import Delivery, OutboxKey, RelayHealth
 from tracker.sealing import envelopes
+from tracker.sealing.keystore import Keystore
 from tracker.worker import Worker
 
 SARA = "sara@example.org"
@@ -611,20 +613,59 @@ def test_where_the_keystore_has_lost_the_newest_key_new_mail_leaves_a_minute_lat
         path.unlink()
     with app.app_context():
         restored = Worker(app)
-        sign(client, campaign.slug)
-        while restored.turn():
-            pass
-        assert len(restored.keystore.outbox_ids()) == 0, "its file may still be on the way"
-        assert "is not in the keystore" in caplog.text, "who runs it can see why nothing leaves"
-        with time_machine.travel(clock.now() + dt.timedelta(minutes=2)):
+
+    def work() -> None:
+        with app.app_context():
             while restored.turn():
                 pass
-            sign(client, campaign.slug, Person(email="ali@example.org"))
-            while restored.turn():
-                pass
-            restored.close()
+
+    sign(client, campaign.slug)
+    work()
+    assert len(restored.keystore.outbox_ids()) == 0, "its file may still be on the way"
+    assert "is not in the keystore" in caplog.text, "who runs it can see why nothing leaves"
+    with time_machine.travel(clock.now() + dt.timedelta(minutes=2)):
+        work()
+        sign(client, campaign.slug, Person(email="ali@example.org"))
+        work()
+    with app.app_context():
+        restored.close()
     assert [one.to for one in sink.mails] == ["ali@example.org"]
     assert len(waiting(app)) == 1, "the key may come back"
+
+
+def test_workers_that_cannot_read_each_others_keys_do_not_make_new_ones_all_the_time(
+    app: Flask, client: FlaskClient, campaign: Campaign, worker: Worker, tmp_path: Path
+) -> None:
+    with app.app_context():
+        stranger = Worker(app)
+        stranger.keystore = Keystore(tmp_path / "other-keys")
+        begun = clock.now()
+        for minutes in range(2, 22, 2):
+            with time_machine.travel(begun + dt.timedelta(minutes=minutes)):
+                for one in (stranger, worker):
+                    one.make_keys()
+        assert 2 <= db.session.query(OutboxKey).count() <= 6
+
+
+def test_while_a_keys_row_cannot_be_written_no_more_than_one_key_is_made(
+    app: Flask, campaign: Campaign, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def busy() -> Iterator[None]:
+        yield
+        raise DatabaseBusy
+
+    before = worker.keystore.outbox_ids()
+    with app.app_context(), time_machine.travel(clock.now() + dt.timedelta(hours=2)):
+        with monkeypatch.context() as patch:
+            patch.setattr("tracker.worker.writing", busy)
+            for _ in range(3):
+                with pytest.raises(DatabaseBusy):
+                    worker.make_keys()
+                db.session.rollback()
+        assert worker.make_keys() == 1
+        assert worker.make_keys() == 0
+    assert len(worker.keystore.outbox_ids() - before) == 1
 
 
 UNREADABLE = {

@@ -173,6 +173,30 @@ def test_a_key_that_is_missing_is_told_once_and_not_again_at_once(
     ]
 
 
+def test_a_key_that_another_worker_destroyed_is_not_kept_in_memory(
+    store: Keystore, folder: Path
+) -> None:
+    for key_id in ("old", "new"):
+        store.make_outbox(key_id)
+    other = Keystore(folder)
+    other.destroy_outbox("old")
+    assert not store.has_outbox("old")
+    store.forget_outbox(kept={"new"})
+    with pytest.raises(KeyMissing):
+        store.outbox_private("old")
+    assert store.outbox_private("new") == other.outbox_private("new")
+
+
+def test_a_key_that_cannot_be_read_is_missing_and_no_second_one_is_made(
+    store: Keystore, folder: Path
+) -> None:
+    (folder / "outbox-one.key").mkdir()
+    assert not store.has_outbox("one")
+    for ask in (store.outbox_private, store.make_outbox):
+        with pytest.raises(KeyMissing):
+            ask("one")
+
+
 def test_a_key_file_renamed_to_another_campaign_is_refused(
     store: Keystore, folder: Path
 ) -> None:

@@ -18,7 +18,6 @@ from tests.support.crowd import Crowd, gather
 from tests.support.invariants import check_over, check_running
 from tests.support.quicksink import QuickSink
 from tracker.alerts.models import Alert, AlertState
-from tracker.alerts.windows import WINDOW
 from tracker.app import create_app
 from tracker.extensions import db
 from tracker.settings import load
@@ -127,12 +126,11 @@ class Trial:
 
     def check_over(self) -> int:
         """Check all, and give how many mails came twice."""
-        in_hand = self.workers * (CONNECTIONS + WINDOW)
         return check_over(
             self.crowd,
             self.sink,
             self.alert_id,
             killed_at=self.killed_at,
-            # What was under way at the kill before may have arrived a moment after it.
-            most_in_hand=in_hand + CONNECTIONS,
+            workers=self.workers,
+            connections=CONNECTIONS,
         )

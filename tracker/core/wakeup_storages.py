@@ -24,6 +24,7 @@ from huey.storage import (
 )
 from sqlalchemy import make_url
 
+from tracker.database import SERVER_PATIENCE
 from tracker.settings import Settings, SettingsError
 
 LONGEST_MESSAGE = 200
@@ -197,9 +198,8 @@ class SchemaStorage(PostgresStorage):
     def _open(self) -> Any:
         driver = self._dialect.import_dbapi()
         arguments, named = self._dialect().create_connect_args(self._url)
-        made = driver.connect(
-            *arguments, **{"connect_timeout": TIMEOUT_SECONDS, **named, "autocommit": True}
-        )
+        patience = {**SERVER_PATIENCE, "connect_timeout": TIMEOUT_SECONDS}
+        made = driver.connect(*arguments, **{**patience, **named, "autocommit": True})
         try:
             made.execute(f"set statement_timeout to '{TIMEOUT_SECONDS}s'")
             made.execute("set search_path to huey")

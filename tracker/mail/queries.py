@@ -28,6 +28,11 @@ def newest_outbox_key() -> OutboxKey | None:
     )
 
 
+def outbox_keys(*, since: dt.datetime) -> list[str]:
+    """Give the ids of the keys made since a moment."""
+    return list(db.session.scalars(select(OutboxKey.id).where(OutboxKey.created_at >= since)))
+
+
 def is_suppressed(fingerprint: bytes, *, on: dt.date) -> bool:
     """Say whether an address gets no mail on a day."""
     found = db.session.get(Suppression, fingerprint)

@@ -15,6 +15,7 @@ import os
 import secrets
 import stat
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,11 +98,22 @@ class Keystore:
 
     def has_campaign(self, key_id: str) -> bool:
         """Say whether the keys of a campaign are here, and open."""
-        return self._has(f"campaign-{key_id}")
+        try:
+            self._read(f"campaign-{key_id}")
+        except KeyMissing:
+            return False
+        return True
 
     def has_outbox(self, key_id: str) -> bool:
-        """Say whether a private key of the outbox is here, and opens."""
-        return self._has(f"outbox-{key_id}")
+        """Say whether the file of a private key of the outbox is here now, and opens.
+
+        Others that share the folder destroy keys too, so this one remembers none of them.
+        """
+        try:
+            self._read_file(f"outbox-{key_id}")
+        except KeyMissing:
+            return False
+        return True
 
     def outbox_ids(self, *, made_before: dt.datetime | None = None) -> set[str]:
         """Give the ids of the outbox keys held here, or of those made before a moment."""
@@ -110,6 +122,14 @@ class Keystore:
             for path in self.folder.glob("outbox-*.key")
             if made_before is None or path.stat().st_mtime < made_before.timestamp()
         }
+
+    def forget_outbox(self, *, kept: Collection[str]) -> None:
+        """Drop from memory what another worker may have destroyed: all but those ``kept``."""
+        names = {f"outbox-{key_id}" for key_id in kept}
+        with self._guard:
+            for name in [one for one in self._cache if one.startswith("outbox-")]:
+                if name not in names:
+                    del self._cache[name]
 
     def destroy_outbox(self, key_id: str) -> None:
         """Forget a private key: what was sealed to it stays shut, in backups too."""
@@ -129,13 +149,6 @@ class Keystore:
             _write_once(path, secrets.token_bytes(32))
         _check_owner(path)
         return path.read_bytes()
-
-    def _has(self, name: str) -> bool:
-        try:
-            self._read(name)
-        except KeyMissing:
-            return False
-        return True
 
     def _find(self, name: str) -> dict[str, Any]:
         """Give a key that somebody made, and say so where it is not here: mail may wait."""
@@ -161,6 +174,8 @@ class Keystore:
             )
         except FileNotFoundError:
             raise KeyMissing(f"{name} is not in the keystore") from None
+        except OSError as error:
+            raise KeyMissing(f"{name} cannot be read ({type(error).__name__})") from None
         except (CryptoError, ValueError):
             raise KeyMissing(f"{name} does not open with this epoch key") from None
         if content.get("name") != name:
