@@ -209,7 +209,7 @@ class Worker:
         mine = mail_queries.outbox_keys(since=clock.now() - OUTBOX_KEY_SPACING)
         if any(self.keystore.has_outbox(key_id) for key_id in mine):
             return False
-        log.warning("the key %s for new mail is not in the keystore; a new one", newest.id)
+        log.warning("the key for new mail is not in the keystore; another one is made")
         return True
 
     def _make_outbox_key(self) -> None:

@@ -169,8 +169,17 @@ def test_a_key_that_is_missing_is_told_once_and_not_again_at_once(
         with pytest.raises(KeyMissing):
             ask("one")
     assert [record.getMessage() for record in caplog.records] == [
-        "what needs a key waits: outbox-one is not in the keystore"
+        "what needs a key waits: 'outbox-one is not in the keystore'"
     ]
+
+
+def test_the_name_of_a_missing_key_makes_no_line_of_its_own_in_the_log(
+    store: Keystore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(KeyMissing):
+        store.outbox_private("one\nERROR all is lost")
+    (record,) = caplog.records
+    assert len(record.getMessage().splitlines()) == 1
 
 
 def test_a_key_that_another_worker_destroyed_is_not_kept_in_memory(

@@ -155,7 +155,8 @@ class Keystore:
         try:
             return self._read(name)
         except KeyMissing as missing:
-            self._missed.warn("what needs a key waits: %s", missing)
+            # Perhaps an intruder wrote the name into a row: it must be no line of its own.
+            self._missed.warn("what needs a key waits: %a", str(missing))
             raise
 
     def _read(self, name: str) -> dict[str, Any]:
