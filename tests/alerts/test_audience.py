@@ -58,6 +58,7 @@ def test_approving_asks_the_database_the_same_for_few_and_for_many(house: House)
         finally:
             with house.app.app_context():
                 event.remove(db.engine, "before_cursor_execute", note)
+        assert not house.rows(AlertAudience), "nobody is written down yet"
         house.stop(alert_id)
         return len(asked), max(map(len, asked))
 

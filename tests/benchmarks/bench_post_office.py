@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import pytest
 from flask import Flask
@@ -56,6 +56,10 @@ TEXT = "\n\n".join(
     for number in range(1, 13)
 )
 """Makes a mail of about 10 kB, as updates that tell a story are."""
+
+
+Database: TypeAlias = tuple[str, Callable[[], dict[str, str]]]
+"""Its name, and what gives the settings of a new one."""
 
 
 class Sent(NamedTuple):
@@ -163,7 +167,7 @@ def say(name: str, figure: str, target: str = "") -> None:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> tuple[str, Callable[[], dict[str, str]]]:
+def database(request: pytest.FixtureRequest) -> Database:
     """Give a database's name, and what makes a new one: each installation has its own."""
 
     def make() -> dict[str, str]:
@@ -176,9 +180,7 @@ def database(request: pytest.FixtureRequest) -> tuple[str, Callable[[], dict[str
 
 
 @pytest.fixture(scope="module")
-def post(
-    database: tuple[str, Callable[[], dict[str, str]]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Post]:
+def post(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
     name, make_database = database
     folder = tmp_path_factory.mktemp(name)
     variables = environment(folder) | make_database()
@@ -335,9 +337,7 @@ def test_unsubscribing_while_no_worker_runs(post: Post) -> None:
 # --- fan-out ---------------------------------------------------------------------------------
 
 
-def test_fan_out(
-    database: tuple[str, Callable[[], dict[str, str]]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_fan_out(database: Database, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A million subscriptions get their slots and chunks; also where a worker dies halfway."""
     name, make_database = database
     folder = tmp_path_factory.mktemp(f"fan-out-{name}")

@@ -161,7 +161,7 @@ def test_a_server_that_knows_only_old_signing_in_and_a_foreign_password_is_told(
 )
 def test_what_is_no_imap_server_is_trouble(greeting: bytes) -> None:
     with scripted(greeting) as (port, _):
-        trouble(plain_settings(port), timeout=1)
+        assert trouble(plain_settings(port), timeout=1)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_is_no_imap_server_is_trouble(greeting: bytes) -> None:
 )
 def test_a_server_that_talks_nonsense_later_is_trouble(answer: bytes) -> None:
     with scripted(b"* OK hello\r\n", answer) as (port, _):
-        trouble(plain_settings(port), timeout=1)
+        assert trouble(plain_settings(port), timeout=1)
 
 
 def test_a_silent_server_is_given_up() -> None:
