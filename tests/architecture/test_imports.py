@@ -31,7 +31,7 @@ LAYERS = (
     ("core",),
     ("extensions",),
     ("database",),
-    ("settings", "paths"),
+    ("settings", "paths", "side_lock"),
     ("configuration",),
 )
 """From the top down, as docs and contract say; written out so that a change is noticed."""

@@ -19,6 +19,7 @@ from tracker.configuration.documented import DOCUMENTED
 from tracker.database import NotDurable
 from tracker.extensions import db
 from tracker.settings import Settings, SettingsError, load
+from tracker.side_lock import FairConnection, SideLock
 
 REQUIRED = ("TRACKER_BASE_URL", "TRACKER_ALLOWED_HOSTS", "TRACKER_SECRET")
 ROOT = paths.PACKAGE.parent
@@ -372,7 +373,7 @@ def test_a_forgetful_sqlite_is_refused_and_the_reason_named(
 ) -> None:
     careful = database._set_pragmas
 
-    def careless(connection: database.FairConnection, lock: database.SideLock) -> None:
+    def careless(connection: FairConnection, lock: SideLock) -> None:
         careful(connection, lock)
         connection.execute(f"PRAGMA {pragma}")
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tracker.database import FairConnection, SideLock
+from tracker.side_lock import FairConnection, SideLock
 
 WRITERS = 3
 SECONDS = 6.0
@@ -48,7 +48,10 @@ def run(*, fair: bool) -> list[float]:
             made.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
         with multiprocessing.Pool(WRITERS) as pool:
             jobs = [pool.apply_async(write, (path,), {"fair": fair}) for _ in range(WRITERS)]
-            return sorted(wait for job in jobs for wait in job.get())
+            waited = sorted(wait for job in jobs for wait in job.get())
+        with sqlite3.connect(path) as made:
+            assert made.execute("SELECT count(*) FROM t").fetchone() == (len(waited),)
+        return waited
 
 
 def test_waiting_for_a_turn_to_write() -> None:

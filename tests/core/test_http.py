@@ -21,8 +21,8 @@ from tracker.campaigns.models import Campaign, Outcome
 from tracker.confirmations.models import Pending
 from tracker.core import tokens
 from tracker.core.http import MAX_BODY
-from tracker.database import DatabaseBusy
 from tracker.extensions import db, writing
+from tracker.side_lock import DatabaseBusy
 
 FORM = "application/x-www-form-urlencoded"
 GOOD = b"name=Sara&email=sara@example.org&country=DE"

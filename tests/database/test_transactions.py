@@ -21,16 +21,10 @@ from tests.support import factories
 from tests.support.sink import Sink
 from tracker.campaigns.models import Campaign
 from tracker.core import clock
-from tracker.database import (
-    AWAY,
-    DatabaseBusy,
-    FairConnection,
-    SideLock,
-    engine_options,
-    name_of,
-)
+from tracker.database import AWAY, engine_options, name_of
 from tracker.extensions import db, writing
 from tracker.organisers.models import Organiser
+from tracker.side_lock import DatabaseBusy, FairConnection, SideLock
 from tracker.signatures.models import Signature
 from tracker.signatures.queries import count_confirmed
 

@@ -16,10 +16,10 @@ import pytest
 from tests.support import requirements
 from tests.support.dovecot import Dovecot, make_certificate, running_dovecot
 from tracker.configuration.mail import Imap
-from tracker.database import DatabaseBusy
 from tracker.mail import imap as imap_client
 from tracker.mail.bounces import LONGEST
 from tracker.mail.mailbox import MailboxTrouble
+from tracker.side_lock import DatabaseBusy
 
 
 @pytest.fixture(scope="module")

@@ -26,13 +26,13 @@ from tracker.campaigns.models import Campaign
 from tracker.confirmations.models import Kind, Pending
 from tracker.confirmations.services import LETTER_KIND
 from tracker.core import clock, tokens
-from tracker.database import DatabaseBusy
 from tracker.extensions import db, writing
 from tracker.mail import outbox, tasks
 from tracker.mail import services as mail
 from tracker.mail.models import Delivery, OutboxKey, RelayHealth
 from tracker.sealing import envelopes
 from tracker.sealing.keystore import Keystore
+from tracker.side_lock import DatabaseBusy
 from tracker.worker import Worker
 
 SARA = "sara@example.org"

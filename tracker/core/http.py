@@ -23,8 +23,8 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from tracker.core import languages
 from tracker.core.errors import Refused, TooMany
-from tracker.database import DatabaseBusy
 from tracker.extensions import SAFE_METHODS, db
+from tracker.side_lock import DatabaseBusy
 
 MAX_BODY = 64 * 1024
 """Largest request body in bytes; more is answered with 413."""
